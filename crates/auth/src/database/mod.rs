@@ -1,0 +1,1 @@
+//! The `neon_auth` schema: migrations, drift, roles.

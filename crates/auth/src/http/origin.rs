@@ -1,0 +1,1 @@
+//! Which origins and redirect targets are trusted.

@@ -1,0 +1,1 @@
+//! Rate limits: exact under concurrency, over every replica.

@@ -1,0 +1,1 @@
+//! Password hashes: the formats Gatepost writes and those it can take over.

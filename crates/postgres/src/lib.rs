@@ -1,0 +1,1 @@
+//! Reaching Postgres: pools, the embedded development server, databases for tests.

@@ -1,0 +1,3 @@
+//! What a developer of Gatepost runs.
+
+fn main() {}
