@@ -1,1 +1,202 @@
 //! Mail: templates, the outbox, delivery, the development inbox.
+//!
+//! A request writes a mail into the outbox within its own transaction ([`enqueue`]); it goes out if and only if that commits. A
+//! worker delivers it afterwards ([`deliver::run`]): nobody waits for a mail server, and no answer tells whether one was asked.
+
+pub mod config;
+pub mod deliver;
+mod english;
+pub mod inbox;
+mod message;
+mod recipient;
+mod render;
+mod smtp;
+pub(crate) mod store;
+mod wake;
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
+use gatepost_protocol::{random, sealed::Sealer};
+use lettre::message::Mailbox;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use message::{Invitation, Key, Message, OtpPurpose};
+pub use recipient::{InvalidRecipient, Recipient};
+pub use render::{Brand, Colour, InvalidColour, Rendered, render};
+pub use smtp::Mailer;
+pub use wake::{Wakes, listen};
+
+use config::MailConfig;
+
+use crate::{app::App, error::Error};
+
+/// Everything that mail needs besides the database.
+pub struct Outbox {
+    sealer: Sealer,
+    brand: Brand,
+    sender: Mailbox,
+    reply_to: Option<Mailbox>,
+    mailer: Mailer,
+    keeps_sent: bool,
+    batch: i64,
+}
+
+/// Why a mail was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum EnqueueError {
+    #[error(transparent)]
+    Recipient(#[from] InvalidRecipient),
+    #[error("the message cannot be written down: {0}")]
+    Message(#[from] serde_json::Error),
+    #[error(transparent)]
+    Database(#[from] tokio_postgres::Error),
+}
+
+impl Outbox {
+    /// Without `[mail.smtp]` nothing leaves: [`Mailer::Inbox`]. `keeps_sent` (that is `[inbox] enabled`) leaves the sealed content
+    /// in the database after delivery, so that the inbox can show it.
+    ///
+    /// # Errors
+    /// When TLS to the mail server cannot be set up.
+    pub fn new(config: &MailConfig, sealer: Sealer, keeps_sent: bool) -> anyhow::Result<Self> {
+        Ok(Self {
+            sealer,
+            brand: config.brand(),
+            sender: config.sender(),
+            reply_to: config.reply_to.clone().map(|address| Mailbox::new(None, address)),
+            mailer: config.smtp.as_ref().map_or(Ok(Mailer::Inbox), Mailer::smtp)?,
+            keeps_sent,
+            batch: config.smtp.as_ref().map_or(32, |smtp| i64::from(smtp.connections)),
+        })
+    }
+
+    fn keeps(&self) -> bool {
+        self.keeps_sent || matches!(self.mailer, Mailer::Inbox)
+    }
+
+    fn render(&self, message: &Message) -> Result<Rendered, askama::Error> {
+        render(message, &self.brand)
+    }
+}
+
+/// Writes a mail in the caller's transaction; it is delivered after the commit.
+///
+/// # Errors
+/// [`EnqueueError::Recipient`] for an address that endpoints should have refused before; otherwise a fault of the server.
+pub async fn enqueue(
+    conn: &impl GenericClient,
+    outbox: &Outbox,
+    to: &str,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<(), EnqueueError> {
+    write(conn, outbox, to, message, now, false).await
+}
+
+/// Writes what [`enqueue`] would, but it is never delivered nor shown: for the branch of an endpoint where no mail may go out. A
+/// transaction that writes waits for the disk and one that does not answers sooner, which tells who has an account (EN-06).
+///
+/// # Errors
+/// As [`enqueue`].
+pub async fn enqueue_decoy(
+    conn: &impl GenericClient,
+    outbox: &Outbox,
+    to: &str,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<(), EnqueueError> {
+    write(conn, outbox, to, message, now, true).await
+}
+
+/// What is sealed. A field to come, such as the language, gets a default, so that waiting rows can still be read.
+#[derive(Serialize, Deserialize)]
+struct Payload<M> {
+    /// The row it belongs to: a payload moved into another row is not delivered to its recipient.
+    id: Uuid,
+    message: M,
+}
+
+async fn write(
+    conn: &impl GenericClient,
+    outbox: &Outbox,
+    to: &str,
+    message: &Message,
+    now: DateTime<Utc>,
+    decoy: bool,
+) -> Result<(), EnqueueError> {
+    let recipient = Recipient::parse(to)?;
+    let message_id = random::uuid();
+    let payload = outbox.seal(message_id, message)?;
+    let new = store::New {
+        message_id,
+        recipient: recipient.as_str(),
+        kind: message.kind(),
+        payload: &payload,
+        decoy,
+        now,
+    };
+    Ok(store::create_mail(conn, &new).await?)
+}
+
+impl Outbox {
+    fn seal(&self, id: Uuid, message: &Message) -> Result<String, serde_json::Error> {
+        Ok(self.sealer.seal(&serde_json::to_vec(&Payload { id, message })?))
+    }
+
+    /// `None` for what another secret sealed, or for another row.
+    fn open(&self, id: Uuid, sealed: &str) -> Option<Message> {
+        let plain = self.sealer.open(sealed).ok()?;
+        let payload: Payload<Message> = serde_json::from_slice(&plain).ok()?;
+        (payload.id == id).then_some(payload.message)
+    }
+}
+
+/// Writes a mail in the caller's transaction, as an endpoint does it.
+///
+/// # Errors
+/// Those of Postgres; an address that endpoints should have refused is internal.
+pub(crate) async fn send(
+    app: &App,
+    conn: &impl GenericClient,
+    to: &str,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    Ok(enqueue(conn, &app.outbox, to, message, now).await?)
+}
+
+/// Does the work of [`send`] where nothing may go out, so that time does not tell (EN-06).
+///
+/// # Errors
+/// As [`send`].
+pub(crate) async fn pretend(
+    app: &App,
+    conn: &impl GenericClient,
+    to: &str,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    Ok(enqueue_decoy(conn, &app.outbox, to, message, now).await?)
+}
+
+impl From<EnqueueError> for Error {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Database(error) => error.into(),
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+/// Every message to an address so far, oldest first.
+#[cfg(test)]
+pub(crate) async fn outbox_of(app: &App, to: &str) -> Vec<Message> {
+    let conn = app.db.get().await.unwrap();
+    let sql = "select message_id, payload from neon_auth.gatepost_mail where recipient = $1 and not decoy order by id";
+    let rows = conn.query(sql, &[&to]).await.unwrap();
+    rows.iter().filter_map(|row| app.outbox.open(row.get(0), row.get(1))).collect()
+}

@@ -1,0 +1,64 @@
+//! Proof that somebody reads mail at an address.
+//!
+//! The link carries a signed statement, not a row: it may be opened twice, on any device, and proves nothing but the
+//! address it was sent to.
+
+use serde::{Deserialize, Serialize};
+
+mod routes;
+mod token;
+
+pub(crate) use routes::endpoints;
+pub(crate) use token::{Statement, link, send, sign};
+
+use crate::password;
+
+/// Proof of addresses by mail.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Mail such links at all.
+    pub enabled: bool,
+    /// What is mailed: a link, or a code for `/email-otp/verify-email`.
+    pub method: Method,
+    /// At sign-up; unset: when verification is required.
+    pub send_on_sign_up: Option<bool>,
+    /// When somebody signs in whose address is not proven.
+    pub send_on_sign_in: bool,
+    /// Opening the link signs in.
+    pub auto_sign_in: bool,
+    /// Seconds a link is good for.
+    pub expires_in: u32,
+}
+
+/// What is mailed to prove an address.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// A link to `/verify-email`.
+    #[default]
+    Link,
+    /// Digits for `/email-otp/verify-email`, as Neon Auth does.
+    Code,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            method: Method::Link,
+            send_on_sign_up: None,
+            send_on_sign_in: false,
+            auto_sign_in: false,
+            expires_in: 60 * 60,
+        }
+    }
+}
+
+impl Config {
+    /// Mail a link at sign-up.
+    #[must_use]
+    pub fn sends_on_sign_up(&self, password: &password::Config) -> bool {
+        self.enabled && self.send_on_sign_up.unwrap_or(password.require_verification)
+    }
+}

@@ -1,0 +1,283 @@
+//! `POST /send-verification-email` and `GET /verify-email`.
+
+use chrono::{DateTime, Utc};
+use gatepost_protocol::hs256::{self, Refused as Unacceptable};
+use http::{Method, StatusCode};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::token::{self, Statement};
+use crate::{
+    app::{App, connection},
+    email_otp,
+    error::{Error, Refusal, Result},
+    events::{self, Event},
+    http::{
+        Answer, Call, Endpoint,
+        endpoint::Access,
+        fields::{Fields, FromFields},
+        origin::Redirect,
+        targets::INVALID_CALLBACK_URL,
+    },
+    mail::{self, Message},
+    session::{self, Current, cookies},
+    user::{
+        self, Email, User,
+        store::{self as users, EmailChange},
+    },
+    verification::{self, Purpose},
+    wire,
+};
+
+const NOT_ENABLED: Refusal = Refusal::new(
+    StatusCode::BAD_REQUEST,
+    "VERIFICATION_EMAIL_NOT_ENABLED",
+    "Verification email isn't enabled",
+);
+const EMAIL_MISMATCH: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "EMAIL_MISMATCH", "Email mismatch");
+const ALREADY_VERIFIED: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "EMAIL_ALREADY_VERIFIED", "Email is already verified");
+const INVALID_TOKEN: Refusal =
+    Refusal::new(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "Invalid token");
+const TOKEN_EXPIRED: Refusal =
+    Refusal::new(StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED", "Token expired");
+const USER_NOT_FOUND: Refusal =
+    Refusal::new(StatusCode::UNAUTHORIZED, "USER_NOT_FOUND", "User not found");
+const INVALID_USER: Refusal =
+    Refusal::new(StatusCode::UNAUTHORIZED, "INVALID_USER", "Invalid user");
+
+/// The endpoints.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let verify = Endpoint::get("/verify-email", "verify_email", Access::Public, verify_email)
+        .about(
+            "The link in the mail: marks the address as proven, or finishes a change of address.",
+        )
+        .with_query::<VerifyEmail>();
+    vec![
+        Endpoint::post::<SendVerificationEmail, _>(
+            "/send-verification-email",
+            "send_verification_email",
+            Access::Optional,
+            send_verification_email,
+        )
+        .about("Mail the link again. The answer does not tell whether the address is known."),
+        // The server SDK of Neon posts it.
+        verify.also(Method::POST, "/verify-email"),
+        verify,
+    ]
+}
+
+struct SendVerificationEmail {
+    email: Email,
+    callback_url: Option<String>,
+}
+
+impl FromFields for SendVerificationEmail {
+    fn read(fields: &mut Fields) -> Self {
+        Self { email: fields.email("email"), callback_url: fields.optional_text("callbackURL") }
+    }
+}
+
+async fn send_verification_email(app: App, call: Call) -> Result<Answer> {
+    let body: SendVerificationEmail = call.body()?;
+    if !app.config.email_verification.enabled {
+        return Err(NOT_ENABLED.into());
+    }
+    let callback_url = body.callback_url.as_deref();
+    if let Some(caller) = session::current(&app, &call).await? {
+        let user = &caller.signed_in.user;
+        if user.email != body.email.as_str() {
+            return Err(EMAIL_MISMATCH.into());
+        }
+        if user.email_verified {
+            return Err(ALREADY_VERIFIED.into());
+        }
+        token::send(&app, &call, &connection(&app).await?, user, callback_url).await?;
+        return Answer::json(&json!({ "status": true }));
+    }
+    if token::by_code(&app) {
+        email_otp::send_proof_if_known(&app, &call, &body.email).await?;
+        return Answer::json(&json!({ "status": true }));
+    }
+    let mut conn = connection(&app).await?;
+    let tx = conn.transaction().await?;
+    let user = users::find_user_by_email(&tx, &body.email).await?;
+    match user.filter(|user| !user.email_verified) {
+        Some(user) => token::send(&app, &call, &tx, &user, callback_url).await?,
+        None => {
+            // The same work for the unknown and the proven (EN-06).
+            app.limits.may_mail(&body.email, call.now).await;
+            let statement = Statement {
+                email: body.email.as_str().to_owned(),
+                update_to: None,
+                request_type: None,
+                user_id: None,
+            };
+            let token = token::sign(&app, &statement, call.now)?;
+            let message =
+                Message::VerifyEmail { url: token::link(&call, &token, callback_url), token };
+            mail::pretend(&app, &tx, body.email.as_str(), &message, call.now).await?;
+        }
+    }
+    tx.commit().await?;
+    Answer::json(&json!({ "status": true }))
+}
+
+struct VerifyEmail {
+    token: String,
+    callback_url: Option<String>,
+}
+
+impl FromFields for VerifyEmail {
+    fn read(fields: &mut Fields) -> Self {
+        Self { token: fields.text("token"), callback_url: fields.optional_text("callbackURL") }
+    }
+}
+
+async fn verify_email(app: App, call: Call) -> Result<Answer> {
+    let query: VerifyEmail = call.query()?;
+    let target = match query.callback_url.as_deref().filter(|url| !url.is_empty()) {
+        Some(url) => Some(call.redirect(&app, url, INVALID_CALLBACK_URL)?),
+        None => None,
+    };
+    match follow(&app, &call, &query, target.as_ref()).await {
+        // A browser is sent on with the code; a program gets the refusal itself.
+        Err(Error::Refused(refusal)) => match (target, refusal.code) {
+            (Some(target), Some(code)) => {
+                Answer::redirect(target.with_parameter("error", code).as_str())
+            }
+            _ => Err(refusal.into()),
+        },
+        other => other,
+    }
+}
+
+async fn follow(
+    app: &App,
+    call: &Call,
+    query: &VerifyEmail,
+    target: Option<&Redirect>,
+) -> Result<Answer> {
+    let statement = read(app, &query.token, call.now)?;
+    let email = Email::parse(&statement.email).ok_or(INVALID_TOKEN)?;
+    let id =
+        statement.user_id.as_deref().map(Uuid::parse_str).transpose().map_err(|_| INVALID_TOKEN)?;
+    let conn = connection(app).await?;
+    // A move is bound to its user; a proof to the address, whoever has it now.
+    let user = match (&statement.update_to, id) {
+        (Some(_), None) => return Err(INVALID_TOKEN.into()),
+        (Some(_), Some(id)) => users::find_user(&conn, id).await?,
+        (None, _) => users::find_user_by_email(&conn, &email).await?,
+    };
+    drop(conn);
+    let user = user.ok_or(USER_NOT_FOUND)?;
+    if user.email != email.as_str() || id.is_some_and(|id| id != user.id) {
+        return Err(INVALID_TOKEN.into());
+    }
+    match (&statement.update_to, statement.request_type.as_deref()) {
+        (None, None) => prove(app, call, user, target).await,
+        (Some(to), step) => move_address(app, call, &user, to, step, target).await,
+        (None, Some(_)) => Err(INVALID_TOKEN.into()),
+    }
+}
+
+/// The statement of a link, signed under the secret or an earlier one.
+fn read(app: &App, token: &str, now: DateTime<Utc>) -> Result<Statement, Refusal> {
+    let mut refusal = INVALID_TOKEN;
+    for secret in app.config.secrets() {
+        match hs256::verify(secret, token, now) {
+            Ok(statement) => return Ok(statement),
+            Err(Unacceptable::Expired) => refusal = TOKEN_EXPIRED,
+            Err(Unacceptable::Invalid) => {}
+        }
+    }
+    Err(refusal)
+}
+
+fn done(target: Option<&Redirect>, body: &serde_json::Value) -> Result<Answer> {
+    match target {
+        Some(target) => Answer::redirect(target.as_str()),
+        None => Answer::json(body),
+    }
+}
+
+async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) -> Result<Answer> {
+    let nobody = json!({ "status": true, "user": null });
+    if user.email_verified {
+        return done(target, &nobody);
+    }
+    let mut conn = connection(app).await?;
+    let tx = conn.transaction().await?;
+    let user =
+        users::verify_email(&tx, user.id, &user.email, call.now).await?.ok_or(INVALID_TOKEN)?;
+    events::record(app, &tx, call, Event::EmailVerified, Some(user.id)).await?;
+    tx.commit().await?;
+    drop(conn);
+    let answer = done(target, &nobody)?;
+    if !app.config.email_verification.auto_sign_in || user::is_banned(&user, call.now) {
+        return Ok(answer);
+    }
+    let caller = match session::current(app, call).await? {
+        Some(caller) if caller.signed_in.user.id == user.id => caller,
+        // Somebody else's link must not take over the browser of who is signed in (SE-04).
+        Some(_) => return Ok(answer),
+        None => session::start(app, call, &user, false).await?,
+    };
+    Ok(with_session(app, call, &caller, &user, answer))
+}
+
+/// The cookies again, so that a cached user is not an outdated one.
+fn with_session(app: &App, call: &Call, caller: &Current, user: &User, answer: Answer) -> Answer {
+    let caller = caller.with_user(user.clone());
+    answer
+        .with_cookies(cookies::remember(app, call, &caller.token, caller.dont_remember))
+        .with_cookies(session::cache::write(app, call, &caller))
+}
+
+/// The two steps of a move: the old address agrees, the new one proves itself.
+async fn move_address(
+    app: &App,
+    call: &Call,
+    user: &User,
+    to: &str,
+    step: Option<&str>,
+    target: Option<&Redirect>,
+) -> Result<Answer> {
+    let to = Email::parse(to).ok_or(INVALID_TOKEN)?;
+    let caller = session::current(app, call).await?;
+    if caller.as_ref().is_some_and(|caller| caller.signed_in.user.id != user.id) {
+        return Err(INVALID_USER.into());
+    }
+    if step == Some("change-email-confirmation") {
+        let statement = Statement {
+            email: user.email.clone(),
+            update_to: Some(to.as_str().to_owned()),
+            request_type: Some("change-email-verification".to_owned()),
+            user_id: Some(user.id.to_string()),
+        };
+        let callback_url = target.map(Redirect::as_str);
+        let conn = connection(app).await?;
+        token::send_statement(app, call, &conn, &statement, to.as_str(), callback_url).await?;
+        return done(target, &json!({ "status": true }));
+    }
+    if step != Some("change-email-verification") {
+        return Err(INVALID_TOKEN.into());
+    }
+    let mut conn = connection(app).await?;
+    let tx = conn.transaction().await?;
+    // An address that nobody proved before is not proven by a move either, as in Better Auth.
+    let change =
+        users::update_email(&tx, user.id, &user.email, &to, user.email_verified, call.now).await?;
+    let EmailChange::Changed(moved) = change else { return Err(INVALID_TOKEN.into()) };
+    // What was mailed to the old address is good for nothing any more (PW-07).
+    verification::delete_all(&tx, Purpose::ResetPassword, &moved.id.to_string()).await?;
+    let event = Event::EmailChanged { from: user.email.clone(), to: moved.email.clone() };
+    events::record(app, &tx, call, event, Some(moved.id)).await?;
+    tx.commit().await?;
+    let answer = done(target, &json!({ "status": true, "user": wire::user(app, &moved) }))?;
+    Ok(match caller {
+        Some(caller) => with_session(app, call, &caller, &moved, answer),
+        None => answer,
+    })
+}

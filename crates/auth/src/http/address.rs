@@ -1,1 +1,0 @@
-//! Which address a request came from.

@@ -1,0 +1,93 @@
+//! Reading what was sent: content type, size, JSON or form, query.
+
+use axum::body::Body;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+
+use super::{Endpoint, endpoint::Accepts};
+use crate::error::{Error, Refusal, Result};
+
+const TOO_LARGE: Refusal =
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "Request body is too large");
+const INVALID_JSON: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", "Invalid JSON in request body");
+const BROKEN_OFF: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", "The request body broke off");
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The body of a request; `None`: there is none, or none that says what it is.
+///
+/// # Errors
+/// `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `BAD_REQUEST`.
+pub(super) async fn read(
+    endpoint: &Endpoint,
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Option<Value>> {
+    if endpoint.body.is_none() {
+        return Ok(None);
+    }
+    let content_type = match headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) {
+        None => return Ok(None),
+        Some(value) => value.unwrap_or("unreadable"),
+    };
+    let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let media_type = media_type.trim().to_ascii_lowercase();
+    let is_form = media_type == FORM && endpoint.accepts == Accepts::JsonAndForm;
+    if !is_form && media_type != JSON || !is_utf8(parameters) {
+        return Err(unsupported(endpoint, content_type));
+    }
+    let bytes = match Limited::new(body, limit).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(TOO_LARGE.into()),
+        Err(_) => return Err(BROKEN_OFF.into()),
+    };
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if is_form {
+        let text = std::str::from_utf8(&bytes).map_err(|_| INVALID_JSON)?;
+        return Ok(Some(form(text)));
+    }
+    Ok(Some(serde_json::from_slice(&bytes).map_err(|_| INVALID_JSON)?))
+}
+
+/// A text in another encoding would be read by us as one thing and by a filter before us as another (CS-07).
+fn is_utf8(parameters: &str) -> bool {
+    parameters.split(';').filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+        !name.trim().eq_ignore_ascii_case("charset")
+            || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    })
+}
+
+fn unsupported(endpoint: &Endpoint, content_type: &str) -> Error {
+    let allowed = match endpoint.accepts {
+        Accepts::Json => JSON.to_owned(),
+        Accepts::JsonAndForm => format!("{FORM}, {JSON}"),
+    };
+    Error::Explained(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "UNSUPPORTED_MEDIA_TYPE",
+        format!("Content-Type \"{content_type}\" is not allowed. Allowed types: {allowed}"),
+    )
+}
+
+fn form(text: &str) -> Value {
+    let pairs = url::form_urlencoded::parse(text.as_bytes());
+    Value::Object(
+        pairs
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+            .collect::<Map<_, _>>(),
+    )
+}
+
+/// Decoded query parameters, in order.
+pub(super) fn query(text: &str) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(text.as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect()
+}

@@ -1,1 +1,0 @@
-//! Which origins and redirect targets are trusted.

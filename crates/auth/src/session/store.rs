@@ -1,0 +1,295 @@
+//! The SQL of sessions.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deadpool_postgres::GenericClient;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::StoredToken;
+use crate::{
+    database::statements::Statement,
+    error::Result,
+    user::{self, User},
+};
+
+/// A row of `neon_auth.session`.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Row id: the handle by which a user names one of the own sessions.
+    pub id: Uuid,
+    /// As stored.
+    pub token: StoredToken,
+    /// Whose.
+    pub user_id: Uuid,
+    /// End, unless renewed.
+    pub expires_at: DateTime<Utc>,
+    /// Sign-in: freshness counts from here, not from a renewal (SE-20).
+    pub created_at: DateTime<Utc>,
+    /// Last renewal.
+    pub updated_at: DateTime<Utc>,
+    /// Address at sign-in; empty: unknown.
+    pub ip_address: Option<String>,
+    /// Browser at sign-in.
+    pub user_agent: Option<String>,
+    /// The administrator behind it.
+    pub impersonated_by: Option<String>,
+    /// The organization last chosen.
+    pub active_organization_id: Option<String>,
+    /// The team last chosen.
+    pub active_team_id: Option<String>,
+}
+
+/// The active organization of a session, when its user is still a member.
+#[derive(Clone, Debug)]
+pub struct ActiveOrganization {
+    /// Row id.
+    pub id: Uuid,
+    /// Its short name.
+    pub slug: String,
+    /// The member's role.
+    pub role: String,
+}
+
+/// A session with what every request needs to know beside it.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// The session.
+    pub session: Session,
+    /// Its user.
+    pub user: User,
+    /// For the token's `o` claim.
+    pub organization: Option<ActiveOrganization>,
+}
+
+/// What is known of the browser that signs in.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// Address.
+    pub ip_address: &'a str,
+    /// `User-Agent`.
+    pub user_agent: &'a str,
+}
+
+macro_rules! session_columns {
+    () => {
+        r#"s.id, s.token, s."userId", s."expiresAt", s."createdAt", s."updatedAt", s."ipAddress", s."userAgent", s."impersonatedBy", s."activeOrganizationId", s."activeTeamId""#
+    };
+}
+
+/// Many look-ups at once: session, user and active organization in one round trip.
+pub(super) const FIND: Statement = Statement {
+    name: "session.find",
+    sql: concat!(
+        "select ",
+        session_columns!(),
+        ", ",
+        user::columns!(),
+        r#", o.id, o.slug, m.role
+from neon_auth.session s
+join neon_auth."user" u on u.id = s."userId"
+left join neon_auth.organization o
+  on o.id = case when s."activeOrganizationId" ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then s."activeOrganizationId"::uuid end
+left join neon_auth.member m on m."organizationId" = o.id and m."userId" = u.id
+where s.token = any($1)"#
+    ),
+};
+
+const CREATE: Statement = Statement {
+    name: "session.create",
+    sql: concat!(
+        r#"insert into neon_auth.session as s
+  (token, "userId", "expiresAt", "createdAt", "updatedAt", "ipAddress", "userAgent")
+values ($1, $2, $3, $4, $4, $5, $6)
+returning "#,
+        session_columns!()
+    ),
+};
+
+const RENEW: Statement = Statement {
+    name: "session.renew",
+    sql: r#"update neon_auth.session set "expiresAt" = $2, "updatedAt" = $3 where id = $1"#,
+};
+
+const LIST: Statement = Statement {
+    name: "session.list",
+    sql: concat!(
+        "select ",
+        session_columns!(),
+        r#" from neon_auth.session s
+where s."userId" = $1 and s."expiresAt" > $2 and s."impersonatedBy" is null
+order by s."createdAt", s.id"#
+    ),
+};
+
+const DELETE: Statement =
+    Statement { name: "session.delete", sql: "delete from neon_auth.session where token = $1" };
+
+const DELETE_OWN: Statement = Statement {
+    name: "session.delete_own",
+    sql: r#"delete from neon_auth.session where "userId" = $1 and (token = $2 or id = $3) returning id"#,
+};
+
+const DELETE_ALL: Statement = Statement {
+    name: "session.delete_all",
+    sql: r#"delete from neon_auth.session where "userId" = $1"#,
+};
+
+const DELETE_OTHERS: Statement = Statement {
+    name: "session.delete_others",
+    sql: r#"delete from neon_auth.session where "userId" = $1 and id <> $2"#,
+};
+
+const PURGE: Statement = Statement::new(
+    "session.purge",
+    r#"delete from neon_auth.session where id in (
+  select id from neon_auth.session where "expiresAt" < $1 limit 1000
+)"#,
+);
+
+/// Columns of `session_columns!`.
+const COUNT_IN_COLUMNS: usize = 11;
+
+/// Every statement, for the test that prepares them.
+pub(crate) const STATEMENTS: &[&Statement] =
+    &[&FIND, &CREATE, &RENEW, &LIST, &DELETE, &DELETE_OWN, &DELETE_ALL, &DELETE_OTHERS, &PURGE];
+
+fn session(row: &Row) -> Result<Session> {
+    Ok(Session {
+        id: row.try_get(0)?,
+        token: StoredToken(row.try_get(1)?),
+        user_id: row.try_get(2)?,
+        expires_at: row.try_get(3)?,
+        created_at: row.try_get(4)?,
+        updated_at: row.try_get(5)?,
+        ip_address: row.try_get(6)?,
+        user_agent: row.try_get(7)?,
+        impersonated_by: row.try_get(8)?,
+        active_organization_id: row.try_get(9)?,
+        active_team_id: row.try_get(10)?,
+    })
+}
+
+/// A row of [`FIND`].
+pub(super) fn signed_in(row: &Row) -> Result<SignedIn> {
+    let after_user = COUNT_IN_COLUMNS + user::COLUMNS;
+    let organization = match (
+        row.try_get::<_, Option<Uuid>>(after_user)?,
+        row.try_get::<_, Option<String>>(after_user + 1)?,
+        row.try_get::<_, Option<String>>(after_user + 2)?,
+    ) {
+        (Some(id), Some(slug), Some(role)) => Some(ActiveOrganization { id, slug, role }),
+        _ => None,
+    };
+    Ok(SignedIn {
+        session: session(row)?,
+        user: user::from_row(row, COUNT_IN_COLUMNS)?,
+        organization,
+    })
+}
+
+/// Begins a session.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn create_session(
+    conn: &impl GenericClient,
+    token: &StoredToken,
+    user_id: Uuid,
+    client: Client<'_>,
+    now: DateTime<Utc>,
+    lifetime: TimeDelta,
+) -> Result<Session> {
+    let statement = conn.prepare_cached(CREATE.sql).await?;
+    let row = conn
+        .query_one(
+            &statement,
+            &[&token.0, &user_id, &(now + lifetime), &now, &client.ip_address, &client.user_agent],
+        )
+        .await?;
+    session(&row)
+}
+
+/// Moves the end of a session.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn renew_session(
+    conn: &impl GenericClient,
+    id: Uuid,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let statement = conn.prepare_cached(RENEW.sql).await?;
+    conn.execute(&statement, &[&id, &expires_at, &now]).await?;
+    Ok(())
+}
+
+/// The user's live sessions, oldest first; not those of an impersonator.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn list_sessions(
+    conn: &impl GenericClient,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Vec<Session>> {
+    let statement = conn.prepare_cached(LIST.sql).await?;
+    conn.query(&statement, &[&user_id, &now]).await?.iter().map(session).collect()
+}
+
+/// Ends one session.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn delete_session(conn: &impl GenericClient, token: &StoredToken) -> Result<()> {
+    let statement = conn.prepare_cached(DELETE.sql).await?;
+    conn.execute(&statement, &[&token.0]).await?;
+    Ok(())
+}
+
+/// Ends one of the user's own sessions, named by token or row id; another's is left alone (SE-13). The id, if there was one.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn delete_own_session(
+    conn: &impl GenericClient,
+    user_id: Uuid,
+    token: Option<&StoredToken>,
+    id: Option<Uuid>,
+) -> Result<Option<Uuid>> {
+    let statement = conn.prepare_cached(DELETE_OWN.sql).await?;
+    let row =
+        conn.query_opt(&statement, &[&user_id, &token.map(|token| token.0.as_str()), &id]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Ends all sessions of a user.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn delete_sessions(conn: &impl GenericClient, user_id: Uuid) -> Result<u64> {
+    let statement = conn.prepare_cached(DELETE_ALL.sql).await?;
+    Ok(conn.execute(&statement, &[&user_id]).await?)
+}
+
+/// Ends all sessions of a user but one.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn delete_other_sessions(
+    conn: &impl GenericClient,
+    user_id: Uuid,
+    keep: Uuid,
+) -> Result<u64> {
+    let statement = conn.prepare_cached(DELETE_OTHERS.sql).await?;
+    Ok(conn.execute(&statement, &[&user_id, &keep]).await?)
+}
+
+/// Removes sessions that ended long ago, a thousand at a time. Returns how many.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn purge(conn: &impl GenericClient, before: DateTime<Utc>) -> Result<u64> {
+    let statement = conn.prepare_cached(PURGE.sql).await?;
+    Ok(conn.execute(&statement, &[&before]).await?)
+}

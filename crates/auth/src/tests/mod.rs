@@ -1,0 +1,16 @@
+//! What users see, feature by feature; and what attackers see, by the areas of the attack list.
+
+mod core;
+mod cs;
+mod en;
+mod jw;
+mod lg;
+mod list;
+mod neon;
+mod pw;
+mod rd;
+mod requests;
+mod rl;
+mod se;
+mod surface;
+mod world;

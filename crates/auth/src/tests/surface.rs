@@ -1,0 +1,186 @@
+//! The API as a whole: its description, who may call what, and what is no part of it.
+
+use std::{collections::HashSet, env, fs, path::Path};
+
+use http::Method;
+use serde_json::Value;
+
+use super::requests::{self, BASES, component, everything, path, values};
+use crate::{
+    config::Config,
+    endpoints,
+    http::{Endpoint, endpoint::Access},
+    openapi,
+    testing::APP,
+};
+
+/// Operations for everybody; all others are for the holder of a session.
+const PUBLIC: [&str; 27] = [
+    "anonymous_token",
+    "check_verification_otp",
+    "discovery",
+    "error",
+    "forget_password_email_otp",
+    "generate_schema",
+    "get_session",
+    "jwks",
+    "magic_link_confirm",
+    "magic_link_verify",
+    "ok",
+    "post_session",
+    "reference",
+    "request_password_reset",
+    "request_password_reset_email_otp",
+    "reset_password",
+    "reset_password_callback",
+    "reset_password_email_otp",
+    "send_verification_email",
+    "send_verification_otp",
+    "sign_in_email",
+    "sign_in_email_otp",
+    "sign_in_magic_link",
+    "sign_out",
+    "sign_up_email",
+    "verify_email",
+    "verify_email_otp",
+];
+
+fn described() -> Value {
+    openapi::document(&endpoints(&Config::default()), "/api/auth")
+}
+
+#[test]
+fn the_checked_in_openapi_file_describes_the_endpoints() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/auth.json");
+    let checked_in: Value =
+        fs::read_to_string(&path).map_or(Value::Null, |text| serde_json::from_str(&text).unwrap());
+    let fresh = described();
+    if checked_in != fresh {
+        let new = env::temp_dir().join("gatepost-openapi-auth.json");
+        fs::write(&new, format!("{fresh:#}\n")).unwrap();
+        panic!("openapi/auth.json is stale; look at {} and copy it there", new.display());
+    }
+}
+
+#[test]
+fn every_operation_has_a_summary_and_a_name_of_its_own() {
+    let document = described();
+    let mut names = HashSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            assert!(operation["summary"].as_str().unwrap().len() > 5, "{method} {path}");
+            assert!(
+                names.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{method} {path}"
+            );
+            let open = operation["security"] == serde_json::json!([]);
+            let name = operation["operationId"].as_str().unwrap();
+            assert_eq!(open, PUBLIC.contains(&name), "{name}");
+        }
+    }
+    assert!(names.len() > 20);
+}
+
+#[tokio::test]
+async fn whatever_is_not_public_asks_a_stranger_who_it_is() {
+    let app = everything(|_| {}).await;
+    let stranger = app.browser();
+    for endpoint in &app.app.endpoints {
+        let closed = matches!(endpoint.access, Access::Session | Access::Fresh);
+        assert_eq!(!closed, PUBLIC.contains(&endpoint.name), "{}", endpoint.name);
+        if !closed {
+            continue;
+        }
+        let query: Vec<String> = values(&endpoint.query)
+            .iter()
+            .map(|(name, value)| format!("{name}={}", component(value.as_str().unwrap_or("true"))))
+            .collect();
+        let path = format!("{}?{}", path(endpoint), query.join("&"));
+        let headers = [("origin", APP), ("content-type", "application/json")];
+        for base in BASES {
+            let mut stranger = stranger.clone();
+            base.clone_into(&mut stranger.base);
+            let body = requests::body(endpoint).to_string();
+            let method = endpoint.method.clone();
+            let reply = requests::send(&app, &stranger, method, &path, &headers, body).await;
+            // As Better Auth does on this one page.
+            let refused = if endpoint.name == "delete_user_callback" { 404 } else { 401 };
+            assert_eq!(reply.status, refused, "{base} {}: {}", endpoint.name, reply.text);
+        }
+    }
+}
+
+fn others(path: &str) -> Vec<String> {
+    vec![
+        format!("{path}/"),
+        format!("/{path}"),
+        format!("{path}//"),
+        format!("{path}/x/y"),
+        format!("{path}x"),
+        path.to_uppercase(),
+        path.replacen('/', "/./", 1),
+        path.replacen('/', "/x/../", 1),
+        path.replacen('/', "/%2e/", 1),
+        path.replacen('/', "%2f", 1),
+        format!("{path}%00"),
+        format!("{path};x"),
+        format!("{path}%20"),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_no_endpoint_is_an_empty_404() {
+    let app = everything(|_| {}).await;
+    let ada = app.signed_up("ada").await;
+    let headers = [("origin", APP), ("content-type", "application/json")];
+    let methods =
+        ["GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND", "get"];
+    let known = |method: &Method, path: &str| app.app.route(method, path).is_some();
+    for endpoint in &app.app.endpoints {
+        let own = path(endpoint);
+        let mut asked: Vec<(Method, String)> = methods
+            .iter()
+            .map(|name| (Method::from_bytes(name.as_bytes()).unwrap(), own.clone()))
+            .filter(|(method, path)| !known(method, path))
+            .collect();
+        // A token is any text.
+        let literal = !endpoint.path.contains('{');
+        let more = others(&own)
+            .into_iter()
+            .filter(|other| literal || !other.starts_with(&own) || other.ends_with('/'));
+        asked.extend(more.map(|other| (endpoint.method.clone(), other)));
+        for (method, path) in asked {
+            let full = format!("/api/auth{path}");
+            let reply = requests::send(&app, &ada, method.clone(), &full, &headers, "{}").await;
+            assert_eq!((reply.status.as_u16(), reply.text.as_str()), (404, ""), "{method} {full}");
+            assert_eq!(reply.headers.get("set-cookie"), None, "{method} {full}");
+        }
+    }
+    for outside in [
+        "/",
+        "/api",
+        "/api/auth",
+        "/api/auth/",
+        "/api/authx/ok",
+        "/app/ok",
+        "/other/auth/ok",
+        "/app/auth",
+    ] {
+        let request = http::Request::get(outside).body("".into()).unwrap();
+        let reply = app.send(ada.address, request).await;
+        assert_eq!((reply.status.as_u16(), reply.text.as_str()), (404, ""), "{outside}");
+    }
+    assert!(ada.clone().is_signed_in(&app).await);
+}
+
+#[test]
+fn another_spelling_is_not_described() {
+    let aliases: Vec<Endpoint> =
+        endpoints(&Config::default()).into_iter().filter(|endpoint| endpoint.alias).collect();
+    assert!(!aliases.is_empty());
+    for alias in aliases {
+        let method = alias.method.as_str().to_ascii_lowercase();
+        let told = &described()["paths"][alias.path][&method];
+        assert!(told.is_null() || told["operationId"] != alias.name, "{}", alias.path);
+    }
+}

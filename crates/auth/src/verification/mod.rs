@@ -1,0 +1,168 @@
+//! One-time secrets: mailed, kept as a hash, consumed by one statement.
+//!
+//! Identifiers and values are Better Auth's, so that a shared database works; only the secret inside the identifier is
+//! hashed, unless `[session] token_storage` is `plain`.
+
+pub mod code;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
+
+use crate::{database::statements::Statement, error::Result, session::TokenStorage};
+
+const CREATE: Statement = Statement::new(
+    "verification.create",
+    r#"insert into neon_auth.verification (identifier, value, "expiresAt", "createdAt", "updatedAt")
+values ($1, $2, $3, $4, $4)"#,
+);
+
+const FIND: Statement = Statement::new(
+    "verification.find",
+    r#"select value from neon_auth.verification where identifier = $1 and "expiresAt" > $2"#,
+);
+
+const CONSUME: Statement = Statement::new(
+    "verification.consume",
+    r#"delete from neon_auth.verification where identifier = $1 returning value, "expiresAt" > $2"#,
+);
+
+const DELETE_ALL: Statement = Statement::new(
+    "verification.delete_all",
+    "delete from neon_auth.verification where starts_with(identifier, $1) and value = $2",
+);
+
+const PURGE: Statement = Statement::new(
+    "verification.purge",
+    r#"delete from neon_auth.verification where id in (
+  select id from neon_auth.verification where "expiresAt" < $1 limit 1000
+)"#,
+);
+
+/// Every statement, for the test that prepares them.
+pub(crate) const STATEMENTS: &[&Statement] = &[
+    &CREATE,
+    &FIND,
+    &CONSUME,
+    &DELETE_ALL,
+    &PURGE,
+    &code::REPLACE,
+    &code::COUNT,
+    &code::UNCOUNT,
+    &code::DELETE,
+];
+
+/// What a secret is good for; it is good for nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Setting a new password. The value is the user's id.
+    ResetPassword,
+    /// Deleting the account. The value is the user's id.
+    DeleteAccount,
+    /// Signing in. The value is JSON: the address, and the name of a user to be.
+    MagicLink,
+}
+
+impl Purpose {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::ResetPassword => "reset-password:",
+            Self::DeleteAccount => "delete-account-",
+            Self::MagicLink => "magic-link:",
+        }
+    }
+
+    fn identifier(self, secret: &str, storage: TokenStorage) -> String {
+        let prefix = self.prefix();
+        match storage {
+            TokenStorage::Plain => format!("{prefix}{secret}"),
+            TokenStorage::Hashed => {
+                format!("{prefix}{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes())))
+            }
+        }
+    }
+}
+
+/// A one-time secret and how it stands in the database.
+#[derive(Clone, Copy)]
+pub struct OneTime<'a> {
+    /// What it is good for.
+    pub purpose: Purpose,
+    /// The secret as its holder presents it.
+    pub secret: &'a str,
+    /// Hashed or plain.
+    pub storage: TokenStorage,
+}
+
+impl OneTime<'_> {
+    fn identifier(&self) -> String {
+        self.purpose.identifier(self.secret, self.storage)
+    }
+}
+
+/// Writes a secret down.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn create(
+    conn: &impl GenericClient,
+    secret: OneTime<'_>,
+    value: &str,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let statement = conn.prepare_cached(CREATE.sql).await?;
+    conn.execute(&statement, &[&secret.identifier(), &value, &expires_at, &now]).await?;
+    Ok(())
+}
+
+/// What a live secret stands for; it stays good.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn find(
+    conn: &impl GenericClient,
+    secret: OneTime<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<String>> {
+    let statement = conn.prepare_cached(FIND.sql).await?;
+    let row = conn.query_opt(&statement, &[&secret.identifier(), &now]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// What a live secret stands for; of any number of callers at once, one gets it.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn consume(
+    conn: &impl GenericClient,
+    secret: OneTime<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<String>> {
+    let statement = conn.prepare_cached(CONSUME.sql).await?;
+    let Some(row) = conn.query_opt(&statement, &[&secret.identifier(), &now]).await? else {
+        return Ok(None);
+    };
+    let live: bool = row.try_get(1)?;
+    Ok(live.then(|| row.try_get(0)).transpose()?)
+}
+
+/// Makes all secrets of a purpose that stand for `value` worthless.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn delete_all(conn: &impl GenericClient, purpose: Purpose, value: &str) -> Result<()> {
+    let statement = conn.prepare_cached(DELETE_ALL.sql).await?;
+    conn.execute(&statement, &[&purpose.prefix(), &value]).await?;
+    Ok(())
+}
+
+/// Removes secrets that died long ago, a thousand at a time. Returns how many.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn purge(conn: &impl GenericClient, before: DateTime<Utc>) -> Result<u64> {
+    let statement = conn.prepare_cached(PURGE.sql).await?;
+    Ok(conn.execute(&statement, &[&before]).await?)
+}
