@@ -1,0 +1,33 @@
+//! PostgREST's protocol over Row Level Security, in one round trip.
+//!
+//! A request is a pipeline of values: verify, parse, plan, render, execute, respond. All but `execute` are pure.
+
+pub mod advise;
+pub mod config;
+mod cors;
+pub mod door;
+pub mod error;
+pub mod execute;
+pub mod explain_denial;
+mod handle;
+mod hints;
+pub mod ident;
+mod jwks;
+pub mod plan;
+pub mod request;
+pub mod respond;
+mod run;
+pub mod schema;
+mod server;
+pub mod sql;
+mod state;
+pub mod types;
+pub mod verify;
+
+pub use config::Config;
+pub use door::{Door, NeonDoor, SessionCheck};
+pub use handle::handle;
+pub use jwks::refresh as refresh_keys;
+pub use run::{ConfigSource, RunError, reload, run};
+pub use server::{admin_router, router};
+pub use state::State;

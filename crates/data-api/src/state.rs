@@ -1,0 +1,185 @@
+//! What requests share: configuration, catalogue, pool, keys, counters. Replaced as a whole, never waited for.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use deadpool_postgres::{Object, PoolError};
+use gatepost_postgres::{Pool, PoolOptions};
+
+use crate::config::{Config, ConfigError};
+use crate::door::Door;
+use crate::error::{ApiError, ErrorKind};
+use crate::schema::Catalog;
+use crate::verify::{Cache, Keys};
+
+/// Statements remembered as sent once.
+const MOST_SEEN: usize = 4096;
+
+/// Counters for `/metrics`.
+#[derive(Default)]
+pub struct Counters {
+    /// Catalogues loaded.
+    pub loads: AtomicU64,
+    /// Catalogue loads that failed.
+    pub load_failures: AtomicU64,
+    /// Time of the last load, microseconds.
+    pub load_micros: AtomicU64,
+    /// Requests that found no free connection in time.
+    pub pool_timeouts: AtomicU64,
+}
+
+struct Inner {
+    config: RwLock<Arc<Config>>,
+    catalog: RwLock<Option<Arc<Catalog>>>,
+    remote_keys: RwLock<Option<Arc<Keys>>>,
+    pool: Pool,
+    cache: Cache,
+    counters: Counters,
+    loading: AtomicBool,
+    door: Door,
+    seen: Mutex<HashSet<u64>>,
+}
+
+/// State shared by all requests.
+#[derive(Clone)]
+pub struct State(Arc<Inner>);
+
+fn read<T: Clone>(lock: &RwLock<T>) -> T {
+    lock.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn write<T>(lock: &RwLock<T>, value: T) {
+    *lock.write().unwrap_or_else(PoisonError::into_inner) = value;
+}
+
+impl State {
+    /// State without a catalogue: requests are answered 503 until [`crate::reload`] has run.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        Self::with_door(config, Door::PostgRest)
+    }
+
+    /// How callers prove who they are.
+    pub fn door(&self) -> &Door {
+        &self.0.door
+    }
+
+    /// The same behind another door.
+    pub fn with_door(config: Config, door: Door) -> Result<Self, ConfigError> {
+        let timeout = Duration::from_secs(config.db_pool_acquisition_timeout);
+        let options = PoolOptions {
+            max_size: config.db_pool,
+            application_name: "gatepost data-api".to_owned(),
+            connect_timeout: timeout,
+            wait_timeout: timeout,
+            statement_timeout: None,
+        };
+        let pool = gatepost_postgres::pool(&config.db_uri, &options)
+            .map_err(|error| ConfigError(error.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            cache: Cache::new(config.jwt_cache_max_entries),
+            config: RwLock::new(Arc::new(config)),
+            catalog: RwLock::new(None),
+            remote_keys: RwLock::new(None),
+            pool,
+            counters: Counters::default(),
+            loading: AtomicBool::new(false),
+            door,
+            seen: Mutex::new(HashSet::new()),
+        })))
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        read(&self.0.config)
+    }
+
+    /// Replaces the configuration. Tokens are checked anew: their keys may have changed.
+    pub fn set_config(&self, config: Config) {
+        write(&self.0.config, Arc::new(config));
+        self.0.cache.clear();
+    }
+
+    /// The catalogue in force.
+    pub fn catalog(&self) -> Option<Arc<Catalog>> {
+        read(&self.0.catalog)
+    }
+
+    /// Replaces the catalogue.
+    pub fn set_catalog(&self, catalog: Catalog) {
+        write(&self.0.catalog, Some(Arc::new(catalog)));
+        // What is prepared may mean something else by now.
+        self.0.pool.manager().statement_caches.clear();
+    }
+
+    /// Keys fetched from a URL, if that is how they are configured.
+    pub fn remote_keys(&self) -> Option<Arc<Keys>> {
+        read(&self.0.remote_keys)
+    }
+
+    /// Replaces the keys fetched from a URL.
+    pub fn set_remote_keys(&self, keys: Keys) {
+        write(&self.0.remote_keys, Some(Arc::new(keys)));
+    }
+
+    /// Verified tokens.
+    pub fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
+    /// Counters.
+    pub fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// Connections: maximum, open, free, requests waiting.
+    pub fn pool_status(&self) -> deadpool_postgres::Status {
+        self.0.pool.status()
+    }
+
+    /// Whether this statement was sent before. What comes only once is not worth preparing.
+    pub(crate) fn seen_before(&self, text: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MOST_SEEN {
+            seen.clear();
+        }
+        !seen.insert(hasher.finish())
+    }
+
+    /// Marks a load as under way; false if one is already.
+    pub fn begin_loading(&self) -> bool {
+        !self.0.loading.swap(true, Ordering::AcqRel)
+    }
+
+    /// Marks a load as over.
+    pub fn end_loading(&self) {
+        self.0.loading.store(false, Ordering::Release);
+    }
+
+    /// Whether the catalogue is being loaded.
+    pub fn is_loading(&self) -> bool {
+        self.0.loading.load(Ordering::Acquire)
+    }
+
+    /// A connection for one request.
+    pub async fn connect(&self) -> Result<Object, ApiError> {
+        self.0.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
+                self.0.counters.pool_timeouts.fetch_add(1, Ordering::Relaxed);
+                ApiError::new(
+                    ErrorKind::PoolTimeout,
+                    "Timed out acquiring connection from connection pool.",
+                )
+            }
+            // The reason may name hosts: it goes to the log, not to the client.
+            other => {
+                tracing::error!(error = %other, "cannot connect to the database");
+                ApiError::new(ErrorKind::Connection, "Database connection error.")
+            }
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! Remembers verified tokens, so that a signature is checked once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+
+/// Claims of a verified token.
+type Claims = Arc<Map<String, Value>>;
+
+/// A bounded map from token to claims. Times and audience are checked on every request, not cached.
+pub struct Cache {
+    entries: Mutex<HashMap<String, (Claims, u64)>>,
+    limit: usize,
+    tick: AtomicU64,
+    /// Look-ups so far.
+    pub requests: AtomicU64,
+    /// Look-ups that found the token.
+    pub hits: AtomicU64,
+    /// Tokens dropped to make room.
+    pub evictions: AtomicU64,
+}
+
+impl Cache {
+    /// At most `limit` tokens; 0 remembers nothing.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            entries: Mutex::new(HashMap::new()),
+            limit,
+            tick: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            evictions: AtomicU64::new(0),
+        }
+    }
+
+    /// Claims of a token seen before.
+    pub fn get(&self, token: &str) -> Option<Claims> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let now = self.tick.fetch_add(1, Ordering::Relaxed);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let (claims, used) = entries.get_mut(token)?;
+        *used = now;
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        Some(Arc::clone(claims))
+    }
+
+    /// Remembers a token; when full, half of the tokens, those longest unused, make room.
+    pub fn put(&self, token: &str, claims: Claims) {
+        if self.limit == 0 {
+            return;
+        }
+        let now = self.tick.fetch_add(1, Ordering::Relaxed);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= self.limit {
+            let mut used: Vec<u64> = entries.values().map(|(_, used)| *used).collect();
+            used.sort_unstable();
+            let middle = used.get(used.len() / 2).copied().unwrap_or_default();
+            let before = entries.len();
+            entries.retain(|_, (_, used)| *used > middle);
+            self.evictions.fetch_add((before - entries.len()) as u64, Ordering::Relaxed);
+        }
+        entries.insert(token.to_owned(), (claims, now));
+    }
+
+    /// Forgets everything: the keys changed.
+    pub fn clear(&self) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

@@ -1,0 +1,12 @@
+//! The Data API against a database of its own per test.
+
+#[cfg(test)]
+mod advice;
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod doors;
+#[cfg(test)]
+mod protocol;
+#[cfg(test)]
+mod support;
