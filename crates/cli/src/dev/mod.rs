@@ -1,0 +1,138 @@
+//! `gatepost dev`: everything for development, from nothing.
+
+mod database;
+mod lines;
+mod ports;
+mod seed;
+mod state;
+
+use std::path::Path;
+
+use gatepost_auth::{
+    app::{App, Clock},
+    config::Config as Auth,
+};
+use gatepost_postgres::{PoolOptions, pool};
+
+use crate::{
+    args::Dev,
+    background,
+    config::{self, DatabaseUrl, Environment, Loaded, Log, Process},
+    log, serve, server,
+};
+
+use self::{database::Database, lines::Printer};
+
+/// Runs until Ctrl-C, SIGTERM, or the end of the terminal.
+///
+/// # Errors
+/// What is missing, and how to get it.
+pub(crate) fn run(
+    options: &Dev,
+    path: Option<&Path>,
+    environment: &Environment,
+) -> anyhow::Result<()> {
+    let loaded = config::load(path, environment)?;
+    let given = |key: &str| loaded.given.iter().any(|path| path == key);
+    let log_level = if given("log.level") { &loaded.settings.process.log.level } else { "warn" };
+    let runtime = serve::runtime(loaded.settings.process.workers)?;
+    let context = runtime.enter();
+    let logging = log::start(
+        &Log { level: log_level.to_owned(), ..loaded.settings.process.log },
+        &loaded.settings.process.telemetry,
+    )?;
+    let printer = Printer::new(options.json);
+    if options.database_url.is_none() && environment.names_database() {
+        printer.notice(
+            "DATABASE_URL is left alone: development has a Postgres of its own (--database-url takes another)",
+        );
+    }
+    let secret = state::prepare(&options.data_dir)?;
+    let npm_registry = options.npm_registry.as_deref().or(environment.npm_registry());
+    let database = Database::start(options, npm_registry, &printer)?;
+    let served = runtime.block_on(develop(options, &loaded, secret, &database, &printer));
+    database.stop();
+    // The last traces need the runtime.
+    drop(logging);
+    drop(context);
+    served
+}
+
+async fn develop(
+    options: &Dev,
+    loaded: &Loaded,
+    secret: String,
+    database: &Database,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    let shutdown = serve::on_signal(serve::Signals::WithTerminal)?;
+    let place = database.prepare(printer).await?;
+    let (listeners, port) = ports::listen(options.port).await?;
+    if port != options.port && options.port != 0 {
+        printer.notice(&format!("port {} is taken, using {port}", options.port));
+    }
+    let origin = format!("http://localhost:{port}");
+    let auth = settings(loaded, secret, &origin, &place.project);
+    let mut process = loaded.settings.process.clone();
+    process.database_url = DatabaseUrl::new(place.server_url.as_str());
+    process.shutdown_timeout = 2;
+
+    let pool = pool(&place.server_url, &PoolOptions::default())?;
+    let app = App::new(auth, pool, Clock::System)?;
+    let seeded = seed::seed(&app, place.own).await?;
+    let background = start_background(&app, &process, &shutdown, printer);
+    let watching = tokio::spawn(lines::watch(app.clone(), *printer));
+    printer.ready(&lines::Ready {
+        data_dir: &options.data_dir,
+        origin: &origin,
+        app: &app,
+        database_url: &place.shown_url,
+        seeded,
+    });
+
+    let router = serve::router(&app, &process, &background.wakes);
+    let servers: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| {
+            let limits = serve::limits(&process);
+            tokio::spawn(server::serve(listener, router.clone(), limits, shutdown.clone()))
+        })
+        .collect();
+    for server in servers {
+        server.await?;
+    }
+    background.ended().await;
+    watching.abort();
+    Ok(())
+}
+
+fn start_background(
+    app: &App,
+    process: &Process,
+    shutdown: &tokio::sync::watch::Receiver<bool>,
+    printer: &Printer,
+) -> background::Background {
+    let (printer, clock) = (*printer, app.clock.clone());
+    background::start(app, process, shutdown.clone(), move |report| {
+        printer.mail(report, clock.now());
+    })
+}
+
+/// The settings of the file, as far as development leaves them.
+fn settings(loaded: &Loaded, secret: String, origin: &str, project: &str) -> Auth {
+    let mut auth = loaded.settings.auth.clone();
+    origin.clone_into(&mut auth.public_url);
+    project.clone_into(&mut auth.project);
+    auth.secret = gatepost_protocol::secret::Secret::new(secret);
+    auth.previous_secrets.clear();
+    auth.production = false;
+    auth.allow_localhost = true;
+    // Real people must not get mail from a test.
+    auth.mail.smtp = None;
+    auth.inbox.enabled = true;
+    if !loaded.given.iter().any(|key| key == "rate_limit.enabled") {
+        // As Better Auth does outside production: tests sign in often.
+        auth.rate_limit.enabled = false;
+    }
+    auth
+}

@@ -1,0 +1,202 @@
+//! `gatepost user`.
+
+use std::{io::Read, path::Path};
+
+use anyhow::{Context, bail};
+use gatepost_auth::{
+    account::store as accounts,
+    app::App,
+    password,
+    session::store as sessions,
+    user::{
+        Email, User,
+        store::{self as users, NewUser},
+    },
+    verification::{self, Purpose},
+};
+use gatepost_protocol::random;
+use serde_json::json;
+
+use crate::{
+    args::UserCommand,
+    config::{self, Environment, Refused},
+    database, output,
+};
+
+/// Users per statement.
+const PAGE: i64 = 500;
+
+/// Runs a user command over the functions that the endpoints use.
+///
+/// # Errors
+/// What is wrong, for the operator.
+pub(crate) fn run(
+    command: UserCommand,
+    path: Option<&Path>,
+    environment: &Environment,
+) -> anyhow::Result<()> {
+    let settings = config::load_for_production(path, environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let app = database::app(&settings).await?;
+        match command {
+            UserCommand::Create { email, name, password_stdin, verified, admin } => {
+                let email = parse(&email)?;
+                let password = if password_stdin { Some(read_password()?) } else { None };
+                let new = New {
+                    name: name.as_deref().unwrap_or_else(|| local_part(&email)),
+                    email: &email,
+                    password: password.as_deref(),
+                    verified,
+                    admin,
+                };
+                if let Some(password) = new.password {
+                    password::check_new(&app, password, &[email.as_str(), new.name])
+                        .map_err(|refused| refusal(&refused))?;
+                }
+                let Some(user) = create(&app, &new).await? else {
+                    bail!("{} has an account already", email.as_str());
+                };
+                output::print(&format!("created {} ({})\n", user.email, user.id))
+            }
+            UserCommand::List { json } => list(&app, json).await,
+            UserCommand::SetPassword { email } => set_password(&app, &parse(&email)?).await,
+        }
+    })
+}
+
+/// A user to be.
+pub(crate) struct New<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) email: &'a Email,
+    pub(crate) password: Option<&'a str>,
+    pub(crate) verified: bool,
+    pub(crate) admin: bool,
+}
+
+/// Creates a user in one transaction; `None`: the address is taken.
+///
+/// # Errors
+/// Those of the database and of hashing.
+pub(crate) async fn create(app: &App, new: &New<'_>) -> anyhow::Result<Option<User>> {
+    let now = app.clock.now();
+    let hash = match new.password {
+        Some(password) => Some(app.hasher.hash(password).await.map_err(|error| refusal(&error))?),
+        None => None,
+    };
+    let row = NewUser {
+        id: random::uuid(),
+        name: new.name,
+        email: new.email,
+        email_verified: new.verified,
+        image: None,
+    };
+    let mut conn = app.db.get().await?;
+    let tx = conn.transaction().await?;
+    let created = users::create_user(&tx, &row, &app.config.features, now).await;
+    let Some(user) = created.map_err(|error| refusal(&error))? else { return Ok(None) };
+    if let Some(hash) = &hash {
+        accounts::create_credential(&tx, random::uuid(), user.id, hash, now)
+            .await
+            .map_err(|error| refusal(&error))?;
+    }
+    if new.admin {
+        users::set_role(&tx, user.id, "admin", now).await.map_err(|error| refusal(&error))?;
+    }
+    tx.commit().await?;
+    Ok(Some(user))
+}
+
+async fn list(app: &App, json: bool) -> anyhow::Result<()> {
+    let conn = app.db.get().await?;
+    let mut offset = 0;
+    loop {
+        let page = users::list_users(&conn, PAGE, offset).await.map_err(|error| refusal(&error))?;
+        let mut text = String::new();
+        for user in &page {
+            text.push_str(&if json { as_json(user) } else { as_line(user) });
+            text.push('\n');
+        }
+        output::print(&text)?;
+        if page.len() < PAGE as usize {
+            return Ok(());
+        }
+        offset += PAGE;
+    }
+}
+
+fn as_line(user: &User) -> String {
+    let verified = if user.email_verified { "verified" } else { "not verified" };
+    let banned = if user.banned == Some(true) { "  banned" } else { "" };
+    let (id, role) = (user.id, user.role.as_deref().unwrap_or("user"));
+    // A name is the user's own text: it must not steer the terminal.
+    let name: String = user.name.chars().filter(|letter| !letter.is_control()).collect();
+    format!("{id}  {}  {verified}  {role}{banned}  {name}", user.email)
+}
+
+fn as_json(user: &User) -> String {
+    json!({
+        "id": user.id,
+        "email": user.email,
+        "emailVerified": user.email_verified,
+        "name": user.name,
+        "role": user.role,
+        "banned": user.banned,
+        "createdAt": user.created_at,
+    })
+    .to_string()
+}
+
+async fn set_password(app: &App, email: &Email) -> anyhow::Result<()> {
+    let password = read_password()?;
+    let found = users::find_user_by_email(&app.db.get().await?, email).await;
+    let Some(user) = found.map_err(|error| refusal(&error))? else {
+        bail!("{} has no account", email.as_str());
+    };
+    password::check_new(app, &password, &[email.as_str(), &user.name])
+        .map_err(|refused| refusal(&refused))?;
+    let hash = app.hasher.hash(&password).await.map_err(|error| refusal(&error))?;
+    let mut conn = app.db.get().await?;
+    let tx = conn.transaction().await?;
+    accounts::set_password(&tx, user.id, &hash, app.clock.now())
+        .await
+        .map_err(|error| refusal(&error))?;
+    // An attacker who asked for a link before must not undo it (PW-07).
+    verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string())
+        .await
+        .map_err(|error| refusal(&error))?;
+    let ended = sessions::delete_sessions(&tx, user.id).await.map_err(|error| refusal(&error))?;
+    tx.commit().await?;
+    output::print(&format!("{} has a new password; {ended} sessions ended\n", user.email))
+}
+
+fn parse(text: &str) -> anyhow::Result<Email> {
+    Email::parse(text)
+        .ok_or_else(|| Refused(vec![format!("{text:?} is not an email address")]).into())
+}
+
+fn local_part(email: &Email) -> &str {
+    email.as_str().split('@').next().unwrap_or_default()
+}
+
+/// Standard input without the line end that `echo` adds.
+fn read_password() -> anyhow::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).context("the password on standard input")?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Refused(vec!["no password came on standard input".to_owned()]).into());
+    }
+    Ok(password.to_owned())
+}
+
+/// What an endpoint would have answered, for a terminal.
+pub(crate) fn refusal(error: &gatepost_auth::error::Error) -> anyhow::Error {
+    use gatepost_auth::error::Error;
+    match error {
+        Error::Refused(refusal) => Refused(vec![refusal.message.to_owned()]).into(),
+        Error::Explained(_, _, message) => Refused(vec![message.clone()]).into(),
+        Error::Unavailable(cause) | Error::Internal(cause) => anyhow::anyhow!("{cause:#}"),
+        Error::Limited(_) | Error::Busy(_) => anyhow::anyhow!("too much at once; try again"),
+    }
+}
