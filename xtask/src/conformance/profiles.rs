@@ -1,0 +1,336 @@
+//! The configuration files of the servers under test: one function per profile over a common base.
+
+use toml::{Table, Value, toml};
+
+/// The secret that the recorded cookies and tokens were signed with.
+pub(crate) const RECORDED_SECRET: &str = "golden-secret-0123456789abcdefghijklmnopqrstuvwxyz";
+/// The public URL of the profile `secure`.
+const SECURE_ORIGIN: &str = "https://auth.example.test";
+
+/// What differs from one run to the next.
+pub(crate) struct Place<'a> {
+    pub(crate) port: u16,
+    pub(crate) database_url: &'a str,
+    pub(crate) hashed_tokens: bool,
+}
+
+/// The configuration of a recorded profile; `None` for a name that is not known.
+pub(crate) fn better_auth(name: &str, place: &Place<'_>) -> Option<Table> {
+    let differs = match name {
+        "main" => all_features(),
+        "strict" => strict(),
+        "cache" => cache("compact"),
+        "cache-jwt" => cache("jwt"),
+        "cache-jwe" => cache("jwe"),
+        "short" => short(),
+        "ratelimit" => ratelimit(),
+        "secure" => secure(),
+        "defer" => defer(),
+        "bare" => bare(),
+        "lifetimes" => lifetimes(),
+        _ => return None,
+    };
+    let mut config = common(place);
+    merge(&mut config, recorded());
+    merge(&mut config, differs);
+    Some(config)
+}
+
+/// What every server under test has: its place, an inbox, no counting of requests.
+fn common(place: &Place<'_>) -> Table {
+    let mut config = toml! {
+        production = true
+        trusted_origins = ["http://localhost:3000"]
+
+        [rate_limit]
+        enabled = false
+
+        [session]
+
+        [inbox]
+        enabled = true
+    };
+    let storage = if place.hashed_tokens { "hashed" } else { "plain" };
+    set(&mut config, "session", "token_storage", storage);
+    put(&mut config, "secret", RECORDED_SECRET);
+    put(&mut config, "public_url", format!("http://localhost:{}", place.port));
+    put(&mut config, "listen", format!("127.0.0.1:{}", place.port));
+    put(&mut config, "database_url", place.database_url);
+    config
+}
+
+/// Common to the recorded profiles: Better Auth's own choices, where Gatepost's defaults are safer or add something.
+fn recorded() -> Table {
+    toml! {
+        base_path = "/api/auth"
+        app_name = "Golden App"
+        trusted_origins = ["http://localhost:3000", "https://*.trusted.example", "myapp://"]
+        recorded_headers_only = true
+        older_routes = false
+        ambiguous_redirects = "rewritten"
+
+        [client_address]
+        mode = "single-hop"
+
+        [cors]
+        enabled = false
+
+        [session]
+        bearer_overrides_cookie = true
+        keep_replaced = true
+        accounts_per_browser = 3
+
+        [email_password]
+        refuse_common = false
+        revoke_sessions_on_reset = false
+        revoke_sessions_on_change = false
+        keep_other_reset_links = true
+        existing_user_mail = false
+        recorded_placeholder = true
+
+        [email_verification]
+        enabled = true
+        send_on_sign_up = true
+
+        [magic_link]
+        enabled = false
+        confirm = false
+
+        [email_otp]
+        enabled = false
+
+        [change_email]
+        enabled = true
+        confirm_by_mail = false
+
+        [jwt]
+        role = "user"
+        publish_use = false
+
+        [delete_user]
+        enabled = true
+
+        [features]
+        jwt = true
+        bearer = true
+        admin = true
+        organization = true
+        two_factor = true
+    }
+}
+
+fn all_features() -> Table {
+    toml! {
+        [magic_link]
+        enabled = true
+        store_token = "plain"
+
+        [email_otp]
+        enabled = true
+        storage = "plain"
+        change_email = { verify_current = false }
+
+        [features]
+        teams = true
+        phone_number = true
+        username = true
+        anonymous = true
+        two_factor = true
+        multi_session = true
+    }
+}
+
+fn strict() -> Table {
+    let mut config = all_features();
+    merge(
+        &mut config,
+        toml! {
+            [features]
+            multi_session = false
+
+            [email_password]
+            require_verification = true
+            revoke_sessions_on_reset = true
+            existing_user_mail = true
+
+            [email_verification]
+            send_on_sign_in = true
+            auto_sign_in = true
+
+            [magic_link]
+            sign_up = false
+            store_token = "hashed"
+
+            [email_otp]
+            sign_up = false
+            storage = "hashed"
+            change_email = { verify_current = true }
+
+            [change_email]
+            confirm_by_mail = true
+
+            [delete_user]
+            confirm_by_mail = true
+        },
+    );
+    config
+}
+
+fn cache(strategy: &str) -> Table {
+    let mut config = toml! {
+        [session.cookie_cache]
+        enabled = true
+        max_age = 300
+        everywhere = true
+    };
+    if let Some(cache) = config.get_mut("session").and_then(|it| it.get_mut("cookie_cache"))
+        && let Some(cache) = cache.as_table_mut()
+    {
+        put(cache, "strategy", strategy);
+    }
+    if strategy == "compact" {
+        merge(&mut config, toml! { change_email = { update_without_verification = true } });
+    }
+    config
+}
+
+fn short() -> Table {
+    let mut config = all_features();
+    merge(
+        &mut config,
+        toml! {
+            [session]
+            fresh_age = 2
+
+            [magic_link]
+            expires_in = 1
+
+            [email_otp]
+            expires_in = 1
+
+            [email_password]
+            reset_expires_in = 1
+
+            [email_verification]
+            expires_in = 1
+        },
+    );
+    config
+}
+
+fn ratelimit() -> Table {
+    let mut config = all_features();
+    merge(
+        &mut config,
+        toml! { rate_limit = { enabled = true, known_devices = false, account_failures = 1000 } },
+    );
+    config
+}
+
+fn secure() -> Table {
+    let mut config = toml! {
+        [cookies]
+        secure = true
+        domain = "example.test"
+    };
+    put(&mut config, "public_url", SECURE_ORIGIN);
+    config
+}
+
+fn defer() -> Table {
+    toml! {
+        [session]
+        defer_refresh = true
+        update_age = 0
+    }
+}
+
+fn bare() -> Table {
+    toml! {
+        [email_verification]
+        enabled = false
+        send_on_sign_up = false
+
+        [change_email]
+        enabled = false
+
+        [delete_user]
+        enabled = false
+
+        [features]
+        jwt = false
+        bearer = false
+        admin = false
+        organization = false
+        two_factor = false
+    }
+}
+
+fn lifetimes() -> Table {
+    toml! {
+        [session]
+        expires_in = 10
+        update_age = 4
+    }
+}
+
+/// The servers that the npm clients are driven against: Gatepost's defaults, open to pages on this machine.
+pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
+    let mut config = common(place);
+    merge(
+        &mut config,
+        toml! {
+            allow_localhost = true
+
+            [change_email]
+            enabled = true
+
+            [delete_user]
+            enabled = true
+
+            [magic_link]
+            confirm = false
+
+            [features]
+            phone_number = true
+        },
+    );
+    match variant {
+        "verify" => merge(
+            &mut config,
+            toml! {
+                [email_password]
+                require_verification = true
+
+                [email_verification]
+                method = "code"
+                auto_sign_in = true
+            },
+        ),
+        "nosignup" => merge(&mut config, toml! { email_password = { sign_up = false } }),
+        _ => {}
+    }
+    config
+}
+
+fn put(config: &mut Table, key: &str, value: impl Into<Value>) {
+    config.insert(key.to_owned(), value.into());
+}
+
+fn set(config: &mut Table, section: &str, key: &str, value: impl Into<Value>) {
+    if let Some(section) = config.get_mut(section).and_then(Value::as_table_mut) {
+        put(section, key, value);
+    }
+}
+
+/// Lays `over` on top of `config`, section by section.
+pub(crate) fn merge(config: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (config.get_mut(&key), value) {
+            (Some(Value::Table(section)), Value::Table(value)) => merge(section, value),
+            (_, value) => {
+                config.insert(key, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask test`: every test there is.
+
+use anyhow::Result;
+
+use crate::command::{cargo, exists, tests};
+use crate::conformance::{better_auth, neon, shared};
+use crate::report::{Counts, Report};
+use crate::{browser, examples};
+
+/// Tests of the crates, then the suites that drive the built binary.
+pub(crate) async fn run() -> Result<Counts> {
+    let mut report = Report::default();
+    steps(&mut report).await;
+    report.print();
+    Ok(report.counts())
+}
+
+/// The same as steps of a larger report.
+pub(crate) async fn steps(report: &mut Report) {
+    let nextest = exists("cargo-nextest", "--version").await;
+    let crates: &[&str] = if nextest {
+        &["nextest", "run", "--workspace"]
+    } else {
+        &["test", "--workspace", "--lib", "--bins", "--tests"]
+    };
+    report.step("crates", tests(cargo(crates))).await;
+    report.step("examples in documentation", tests(cargo(&["test", "--workspace", "--doc"]))).await;
+    report
+        .step("conformance better-auth", better_auth::run(&better_auth::Options::default()))
+        .await;
+    report
+        .step("conformance better-auth, hashed", better_auth::run(&better_auth::Options::hashed()))
+        .await;
+    report.step("conformance neon", neon::run(&neon::Options::default())).await;
+    report.step("conformance neon, hashed", neon::run(&neon::Options::hashed())).await;
+    report.step("one database, two servers", shared::run()).await;
+    report.step("examples", examples::run()).await;
+    report.step("browser", browser::run()).await;
+}
