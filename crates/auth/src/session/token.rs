@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use gatepost_protocol::random;
+use gatepost_protocol::{digest, random};
 
 use super::TokenStorage;
 
@@ -43,7 +41,7 @@ impl Token {
     #[must_use]
     pub fn stored(&self, storage: TokenStorage) -> StoredToken {
         StoredToken(match storage {
-            TokenStorage::Hashed => URL_SAFE_NO_PAD.encode(digest(&SHA256, self.0.as_bytes())),
+            TokenStorage::Hashed => digest::sha256_base64url(&self.0),
             TokenStorage::Plain => self.0.clone(),
         })
     }

@@ -5,10 +5,9 @@
 
 pub mod code;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
+use gatepost_protocol::digest;
 
 use crate::{database::statements::Statement, error::Result, session::TokenStorage};
 
@@ -78,7 +77,7 @@ impl Purpose {
         match storage {
             TokenStorage::Plain => format!("{prefix}{secret}"),
             TokenStorage::Hashed => {
-                format!("{prefix}{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes())))
+                format!("{prefix}{}", digest::sha256_base64url(secret))
             }
         }
     }
