@@ -20,6 +20,7 @@ pub use crate::{
     password::Config as EmailPassword,
     session::Config as Session,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
+    users_sync::Config as UsersSync,
 };
 
 /// Everything the auth server can be told.
@@ -82,6 +83,8 @@ pub struct Config {
     pub inbox: Inbox,
     /// What may be used at all.
     pub features: Features,
+    /// Users of outside providers in `neon_auth.users_sync`.
+    pub users_sync: UsersSync,
     /// Calls that the server makes itself: to identity providers, gateways, webhooks.
     pub outbound: Outbound,
 }
@@ -117,6 +120,7 @@ impl Default for Config {
             mail: Mail::default(),
             inbox: Inbox::default(),
             features: Features::default(),
+            users_sync: UsersSync::default(),
             outbound: Outbound::default(),
         }
     }

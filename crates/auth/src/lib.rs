@@ -26,6 +26,7 @@ mod testing;
 mod tests;
 pub mod throttle;
 pub mod user;
+pub mod users_sync;
 pub mod verification;
 pub mod wire;
 
@@ -55,6 +56,7 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());
     endpoints.extend(keys::routes::endpoints(config));
+    endpoints.extend(users_sync::endpoints(config));
     endpoints.extend(system::endpoints());
     endpoints
 }

@@ -3,6 +3,7 @@
 use std::{io::Read, path::Path};
 
 use anyhow::{Context, bail};
+use chrono::TimeDelta;
 use gatepost_auth::{
     account::store as accounts,
     app::App,
@@ -12,6 +13,7 @@ use gatepost_auth::{
         Email, User,
         store::{self as users, NewUser},
     },
+    users_sync::{self, Outcome},
     verification::{self, Purpose},
 };
 use gatepost_protocol::random;
@@ -60,6 +62,7 @@ pub(crate) fn run(
                 output::print(&format!("created {} ({})\n", user.email, user.id))
             }
             UserCommand::List { json } => list(&app, json).await,
+            UserCommand::Sync { source } => sync(&app, source.as_deref()).await,
             UserCommand::SetPassword { email } => set_password(&app, &parse(&email)?).await,
         }
     })
@@ -145,6 +148,25 @@ fn as_json(user: &User) -> String {
         "createdAt": user.created_at,
     })
     .to_string()
+}
+
+async fn sync(app: &App, source: Option<&str>) -> anyhow::Result<()> {
+    let listed = app.config.users_sync.sources.iter().filter(|(_, it)| it.has_list());
+    let names: Vec<&str> = match source {
+        Some(name) => vec![name],
+        None => listed.map(|(name, _)| name.as_str()).collect(),
+    };
+    if names.is_empty() {
+        bail!("no source under [users_sync.sources] has an api_key");
+    }
+    for name in names {
+        let outcome = users_sync::sync(app, name, TimeDelta::zero())
+            .await
+            .with_context(|| format!("the full sync of {name}"))?;
+        let Some(Outcome { listed, written, deleted }) = outcome else { continue };
+        output::print(&format!("{name}: {listed} listed, {written} written, {deleted} deleted\n"))?;
+    }
+    Ok(())
 }
 
 async fn set_password(app: &App, email: &Email) -> anyhow::Result<()> {

@@ -28,6 +28,7 @@ pub(crate) const ALL: &[&[&Statement]] = &[
     crate::mail::store::STATEMENTS,
     crate::session::store::STATEMENTS,
     crate::user::store::STATEMENTS,
+    crate::users_sync::STATEMENTS,
     crate::verification::STATEMENTS,
 ];
 

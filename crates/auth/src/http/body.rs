@@ -1,6 +1,7 @@
 //! Reading what was sent: content type, size, JSON or form, query.
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
@@ -18,7 +19,7 @@ const BROKEN_OFF: Refusal =
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The body of a request; `None`: there is none, or none that says what it is.
+/// The body of a request, and its bytes; `None`: there is none, or none that says what it is.
 ///
 /// # Errors
 /// `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `BAD_REQUEST`.
@@ -27,12 +28,12 @@ pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
     limit: usize,
-) -> Result<Option<Value>> {
+) -> Result<(Option<Value>, Bytes)> {
     if endpoint.body.is_none() {
-        return Ok(None);
+        return Ok((None, Bytes::new()));
     }
     let content_type = match headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) {
-        None => return Ok(None),
+        None => return Ok((None, Bytes::new())),
         Some(value) => value.unwrap_or("unreadable"),
     };
     let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
@@ -47,13 +48,13 @@ pub(super) async fn read(
         Err(_) => return Err(BROKEN_OFF.into()),
     };
     if bytes.is_empty() {
-        return Ok(None);
+        return Ok((None, Bytes::new()));
     }
     if is_form {
         let text = std::str::from_utf8(&bytes).map_err(|_| INVALID_JSON)?;
-        return Ok(Some(form(text)));
+        return Ok((Some(form(text)), bytes));
     }
-    Ok(Some(serde_json::from_slice(&bytes).map_err(|_| INVALID_JSON)?))
+    Ok((Some(serde_json::from_slice(&bytes).map_err(|_| INVALID_JSON)?), bytes))
 }
 
 /// A text in another encoding would be read by us as one thing and by a filter before us as another (CS-07).
