@@ -45,8 +45,8 @@ pub async fn sync(app: &App, name: &str, pause: TimeDelta) -> anyhow::Result<Opt
         "users_sync.sources.{name}.api_key is empty: the list cannot be read"
     );
     let began = app.clock.now();
-    let conn = connection(app).await.map_err(refused)?;
-    if !store::begin(&conn, name, began, began - pause).await.map_err(refused)? {
+    let conn = connection(app).await.map_err(|error| refused(&error))?;
+    if !store::begin(&conn, name, began, began - pause).await.map_err(|error| refused(&error))? {
         return Ok(None);
     }
     drop(conn);
@@ -55,9 +55,10 @@ pub async fn sync(app: &App, name: &str, pause: TimeDelta) -> anyhow::Result<Opt
     let mut next = Some(first_page(source)?);
     for _ in 0..MOST_PAGES {
         let Some(url) = next else {
-            let conn = connection(app).await.map_err(refused)?;
-            outcome.deleted =
-                store::delete_unseen(&conn, name, began, app.clock.now()).await.map_err(refused)?;
+            let conn = connection(app).await.map_err(|error| refused(&error))?;
+            outcome.deleted = store::delete_unseen(&conn, name, began, app.clock.now())
+                .await
+                .map_err(|error| refused(&error))?;
             return Ok(Some(outcome));
         };
         let page = read(app, source, &url, &token).await?;
@@ -68,7 +69,7 @@ pub async fn sync(app: &App, name: &str, pause: TimeDelta) -> anyhow::Result<Opt
     bail!("the list of {name} has more than {MOST_PAGES} pages")
 }
 
-fn refused(error: crate::error::Error) -> anyhow::Error {
+fn refused(error: &crate::error::Error) -> anyhow::Error {
     anyhow::anyhow!("{error:?}")
 }
 
@@ -79,17 +80,18 @@ async fn write(
     began: DateTime<Utc>,
     outcome: &mut Outcome,
 ) -> anyhow::Result<()> {
-    let conn = connection(app).await.map_err(refused)?;
+    let conn = connection(app).await.map_err(|error| refused(&error))?;
     let now = app.clock.now();
     for user in users {
         // Of a list without times of change, the moment before it was read: a webhook since then is newer.
         let at = user.updated_at.unwrap_or(began);
         let change = Change::Written(user.clone());
-        let written = store::apply(&conn, name, &change, at, now).await.map_err(refused)?;
+        let written =
+            store::apply(&conn, name, &change, at, now).await.map_err(|error| refused(&error))?;
         outcome.written += u64::from(written);
     }
     let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
-    store::seen(&conn, name, &ids, now).await.map_err(refused)?;
+    store::seen(&conn, name, &ids, now).await.map_err(|error| refused(&error))?;
     outcome.listed += users.len() as u64;
     Ok(())
 }

@@ -101,7 +101,7 @@ async fn a_neon_branch_is_adopted_without_touching_its_rows() {
         count(
             &client,
             r#"neon_auth.users_sync s join neon_auth."user" u
-               on u.id::text = s.id and u.name = s.name and u.email = s.email and u."createdAt" = s.created_at"#
+               on u.id::text = s.id and u.name = s.name and u.email = s.email and date_trunc('milliseconds', u."createdAt") = s.created_at"#
         )
         .await,
         2
