@@ -17,6 +17,7 @@ pub use crate::{
     keys::Config as Jwt,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
+    next_step::Config as NextStep,
     organization::Config as Organization,
     password::Config as EmailPassword,
     session::Config as Session,
@@ -86,6 +87,8 @@ pub struct Config {
     pub inbox: Inbox,
     /// What may be used at all.
     pub features: Features,
+    /// Where a user goes after signing in.
+    pub next_step: NextStep,
     /// Users of outside providers in `neon_auth.users_sync`.
     pub users_sync: UsersSync,
     /// Calls that the server makes itself: to identity providers, gateways, webhooks.
@@ -124,6 +127,7 @@ impl Default for Config {
             mail: Mail::default(),
             inbox: Inbox::default(),
             features: Features::default(),
+            next_step: NextStep::default(),
             users_sync: UsersSync::default(),
             outbound: Outbound::default(),
         }

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod magic_link;
 pub mod mail;
 pub mod metrics;
+mod next_step;
 pub mod openapi;
 pub mod organization;
 pub mod password;
@@ -59,6 +60,7 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(account::routes::endpoints());
     endpoints.extend(organization::endpoints(config));
     endpoints.extend(keys::routes::endpoints(config));
+    endpoints.extend(next_step::endpoints(config));
     endpoints.extend(users_sync::endpoints(config));
     endpoints.extend(system::endpoints());
     endpoints

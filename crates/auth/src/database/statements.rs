@@ -33,6 +33,7 @@ pub(crate) const ALL: &[&[&Statement]] = &[
     crate::organization::store::teams::STATEMENTS,
     crate::session::store::STATEMENTS,
     crate::user::store::STATEMENTS,
+    crate::next_step::STATEMENTS,
     crate::users_sync::STATEMENTS,
     crate::verification::STATEMENTS,
 ];
