@@ -32,6 +32,7 @@ use crate::{
     mail::Outbox,
     metrics::Metrics,
     password::Hasher,
+    permissions::Roles,
     session::{self, Reader},
     throttle::Throttle,
     wire,
@@ -73,6 +74,8 @@ pub struct Inner {
     pub hasher: Hasher,
     /// Session look-ups, many in one statement.
     pub sessions: Reader,
+    /// What the roles of organizations grant, as configured.
+    pub organization_roles: Roles,
     /// Seals what is secret at rest.
     pub sealer: Sealer,
     /// Calls to other machines.
@@ -100,6 +103,7 @@ impl App {
         let routes = routes(&endpoints)?;
         let origin = public_url.origin().ascii_serialization();
         let or_origin = |text: &str| if text.is_empty() { origin.clone() } else { text.to_owned() };
+        let organization_roles = config.organization.all_roles()?;
         let (watchers, _) = broadcast::channel(256);
         Ok(Self(Arc::new(Inner {
             addresses: config.client_address.resolver(),
@@ -119,6 +123,7 @@ impl App {
             features: wire::features(&config.features),
             issuer: or_origin(&config.jwt.issuer),
             audience: or_origin(&config.jwt.audience),
+            organization_roles,
             watchers,
             sealer,
             origins,

@@ -17,6 +17,7 @@ pub use crate::{
     keys::Config as Jwt,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
+    organization::Config as Organization,
     password::Config as EmailPassword,
     session::Config as Session,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
@@ -74,6 +75,8 @@ pub struct Config {
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
     pub delete_user: DeleteUser,
+    /// Organizations: limits, invitations, roles, teams.
+    pub organization: Organization,
     /// Signing keys and tokens.
     pub jwt: Jwt,
     /// Delivery of mail.
@@ -113,6 +116,7 @@ impl Default for Config {
             email_otp: EmailOtp::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
+            organization: Organization::default(),
             jwt: Jwt::default(),
             mail: Mail::default(),
             inbox: Inbox::default(),

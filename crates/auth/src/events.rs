@@ -60,10 +60,50 @@ pub enum Event {
         /// What was received and what would have been taken, for the operator.
         detail: Option<String>,
     },
+    /// Something happened to an organization; `about` names the address, role or member.
+    Organization { deed: Deed, organization: Uuid, about: Option<String> },
     /// Too many requests.
     Limited { path: String },
     /// A signing key was made.
     KeyRotated { kid: Uuid },
+}
+
+/// What happened to an organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It came to be.
+    Created,
+    /// It is gone, with everything in it.
+    Deleted,
+    /// Somebody was invited.
+    Invited,
+    /// Somebody accepted.
+    Joined,
+    /// A member left.
+    Left,
+    /// A member was removed.
+    Removed,
+    /// A member got other roles.
+    RoleChanged,
+    /// A role of its own was made, changed or deleted.
+    PermissionsChanged,
+}
+
+impl Deed {
+    /// As it stands in the audit table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "organization-created",
+            Self::Deleted => "organization-deleted",
+            Self::Invited => "organization-invited",
+            Self::Joined => "organization-joined",
+            Self::Left => "organization-left",
+            Self::Removed => "organization-member-removed",
+            Self::RoleChanged => "organization-role-changed",
+            Self::PermissionsChanged => "organization-permissions-changed",
+        }
+    }
 }
 
 /// Why somebody was turned away.
@@ -121,6 +161,7 @@ impl Event {
             Self::AccountUnlinked => "account-unlinked",
             Self::UserDeleted { .. } => "user-deleted",
             Self::Refused { .. } => "refused",
+            Self::Organization { deed, .. } => deed.as_str(),
             Self::Limited { .. } => "limited",
             Self::KeyRotated { .. } => "key-rotated",
         }
@@ -143,6 +184,9 @@ impl Event {
                 json!({ "why": why.as_str(), "detail": detail })
             }
             Self::Refused { why, email, .. } => json!({ "why": why.as_str(), "email": email }),
+            Self::Organization { organization, about, .. } => {
+                json!({ "organization": organization, "about": about })
+            }
             Self::Limited { path } => json!({ "path": path }),
             Self::KeyRotated { kid } => json!({ "kid": kid }),
             Self::SignedOut

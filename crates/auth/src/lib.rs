@@ -17,6 +17,7 @@ pub mod magic_link;
 pub mod mail;
 pub mod metrics;
 pub mod openapi;
+pub mod organization;
 pub mod password;
 pub mod permissions;
 pub mod session;
@@ -55,6 +56,7 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(session::routes::endpoints());
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());
+    endpoints.extend(organization::endpoints(config));
     endpoints.extend(keys::routes::endpoints(config));
     endpoints.extend(system::endpoints());
     endpoints

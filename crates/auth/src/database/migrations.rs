@@ -50,6 +50,10 @@ pub const ALL: &[Migration] = &[
     migration!(5, "0005_", "views"),
     migration!(10, "0010_", "mail"),
     migration!(11, "0011_", "limits"),
+    migration!(50, "0050_", "team"),
+    migration!(51, "0051_", "team_member"),
+    migration!(52, "0052_", "organization_role"),
+    migration!(53, "0053_", "membership_index"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.
