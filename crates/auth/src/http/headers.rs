@@ -1,6 +1,7 @@
 //! From an endpoint's result to the bytes on the wire: status, body, cookies, and the headers every answer has.
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
@@ -92,8 +93,11 @@ pub(super) fn finish(reply: &Reply<'_>, aside: &Aside, result: Result<Answer>) -
 
 fn refusal(reply: &Reply<'_>, error: &Error) -> Answer {
     let (status, body, wait) = error.wire();
-    let mut answer =
-        body.and_then(|body| Answer::json(&body).ok()).unwrap_or(Answer::empty(status));
+    let mut answer = match body {
+        // Better Auth names a content type although there is no content; not where there is no route.
+        None if status != StatusCode::NOT_FOUND => Answer::json_bytes(Bytes::new()),
+        body => body.and_then(|body| Answer::json(&body).ok()).unwrap_or(Answer::empty(status)),
+    };
     answer.status = status;
     let by_bearer = reply.app.config.features.bearer
         && reply.request.contains_key(header::AUTHORIZATION)
