@@ -18,6 +18,7 @@ pub mod mail;
 pub mod metrics;
 pub mod openapi;
 pub mod password;
+pub mod permissions;
 pub mod session;
 mod system;
 #[cfg(test)]
