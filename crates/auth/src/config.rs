@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::address;
 pub use crate::{
+    admin::Config as Admin,
+    api_key::Config as ApiKeys,
     email_otp::Config as EmailOtp,
     email_verification::Config as EmailVerification,
     http::origin::AmbiguousRedirects,
@@ -74,6 +76,10 @@ pub struct Config {
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
     pub delete_user: DeleteUser,
+    /// Administration of users.
+    pub admin: Admin,
+    /// API keys.
+    pub api_key: ApiKeys,
     /// Signing keys and tokens.
     pub jwt: Jwt,
     /// Delivery of mail.
@@ -113,6 +119,8 @@ impl Default for Config {
             email_otp: EmailOtp::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
+            admin: Admin::default(),
+            api_key: ApiKeys::default(),
             jwt: Jwt::default(),
             mail: Mail::default(),
             inbox: Inbox::default(),

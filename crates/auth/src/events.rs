@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    admin::Deed,
     app::{App, connection},
     database::statements::Statement,
     error::Result,
@@ -60,6 +61,14 @@ pub enum Event {
         /// What was received and what would have been taken, for the operator.
         detail: Option<String>,
     },
+    /// An API key was made.
+    ApiKeyCreated { key: Uuid },
+    /// An API key was changed.
+    ApiKeyChanged { key: Uuid },
+    /// An API key was deleted.
+    ApiKeyDeleted { key: Uuid },
+    /// An administrator did something to a user.
+    ByAdmin { deed: Deed, by: Uuid },
     /// Too many requests.
     Limited { path: String },
     /// A signing key was made.
@@ -83,6 +92,10 @@ pub enum Refused {
     RedirectTarget,
     /// Two sessions in one request.
     AmbiguousSession,
+    /// An administrator acting as the user, where only the user may act.
+    Impersonation,
+    /// An API key that is unknown, over, or used up.
+    ApiKey,
 }
 
 impl Refused {
@@ -97,6 +110,8 @@ impl Refused {
             Self::Origin => "origin",
             Self::RedirectTarget => "redirect-target",
             Self::AmbiguousSession => "ambiguous-session",
+            Self::Impersonation => "impersonation",
+            Self::ApiKey => "api-key",
         }
     }
 }
@@ -121,6 +136,10 @@ impl Event {
             Self::AccountUnlinked => "account-unlinked",
             Self::UserDeleted { .. } => "user-deleted",
             Self::Refused { .. } => "refused",
+            Self::ApiKeyCreated { .. } => "api-key-created",
+            Self::ApiKeyChanged { .. } => "api-key-changed",
+            Self::ApiKeyDeleted { .. } => "api-key-deleted",
+            Self::ByAdmin { deed, .. } => deed.name(),
             Self::Limited { .. } => "limited",
             Self::KeyRotated { .. } => "key-rotated",
         }
@@ -143,6 +162,10 @@ impl Event {
                 json!({ "why": why.as_str(), "detail": detail })
             }
             Self::Refused { why, email, .. } => json!({ "why": why.as_str(), "email": email }),
+            Self::ApiKeyCreated { key }
+            | Self::ApiKeyChanged { key }
+            | Self::ApiKeyDeleted { key } => json!({ "key": key }),
+            Self::ByAdmin { deed, by } => deed.details(*by),
             Self::Limited { path } => json!({ "path": path }),
             Self::KeyRotated { kid } => json!({ "kid": kid }),
             Self::SignedOut
@@ -158,6 +181,7 @@ impl Event {
     const fn session(&self) -> Option<Uuid> {
         match self {
             Self::SignedIn { session, .. } | Self::SessionRevoked { session } => Some(*session),
+            Self::ByAdmin { deed, .. } => deed.session(),
             _ => None,
         }
     }

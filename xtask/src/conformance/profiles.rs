@@ -78,6 +78,7 @@ fn recorded() -> Table {
         [session]
         bearer_overrides_cookie = true
         keep_replaced = true
+        recorded_stale_cookie = true
         accounts_per_browser = 3
 
         [email_password]
@@ -103,6 +104,11 @@ fn recorded() -> Table {
         enabled = true
         confirm_by_mail = false
 
+        [admin]
+        any_password = true
+        fresh_session = false
+        last_admin_may_go = true
+
         [jwt]
         role = "user"
         publish_use = false
@@ -124,6 +130,15 @@ fn all_features() -> Table {
         [magic_link]
         enabled = true
         store_token = "plain"
+
+        [api_key]
+        enabled = true
+        sessions = true
+        organization_keys = false
+        metadata = true
+        expires_in = 0
+        rate_limit_window = 86400
+        rate_limit_max = 10
 
         [email_otp]
         enabled = true

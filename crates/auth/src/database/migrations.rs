@@ -50,6 +50,8 @@ pub const ALL: &[Migration] = &[
     migration!(5, "0005_", "views"),
     migration!(10, "0010_", "mail"),
     migration!(11, "0011_", "limits"),
+    migration!(60, "0060_", "admin"),
+    migration!(61, "0061_", "api_key"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.
