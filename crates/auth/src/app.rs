@@ -75,6 +75,8 @@ pub struct Inner {
     pub hasher: Hasher,
     /// Session look-ups, many in one statement.
     pub sessions: Reader,
+    /// What the roles of organizations grant, as configured.
+    pub organization_roles: Roles,
     /// Seals what is secret at rest.
     pub sealer: Sealer,
     /// Calls to other machines.
@@ -104,6 +106,7 @@ impl App {
         let routes = routes(&endpoints)?;
         let origin = public_url.origin().ascii_serialization();
         let or_origin = |text: &str| if text.is_empty() { origin.clone() } else { text.to_owned() };
+        let organization_roles = config.organization.all_roles()?;
         let (watchers, _) = broadcast::channel(256);
         Ok(Self(Arc::new(Inner {
             addresses: config.client_address.resolver(),
@@ -124,6 +127,7 @@ impl App {
             features: wire::features(&config.features),
             issuer: or_origin(&config.jwt.issuer),
             audience: or_origin(&config.jwt.audience),
+            organization_roles,
             watchers,
             sealer,
             origins,

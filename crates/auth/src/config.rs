@@ -19,6 +19,7 @@ pub use crate::{
     keys::Config as Jwt,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
+    organization::Config as Organization,
     password::Config as EmailPassword,
     session::Config as Session,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
@@ -80,6 +81,8 @@ pub struct Config {
     pub admin: Admin,
     /// API keys.
     pub api_key: ApiKeys,
+    /// Organizations: limits, invitations, roles, teams.
+    pub organization: Organization,
     /// Signing keys and tokens.
     pub jwt: Jwt,
     /// Delivery of mail.
@@ -121,6 +124,7 @@ impl Default for Config {
             delete_user: DeleteUser::default(),
             admin: Admin::default(),
             api_key: ApiKeys::default(),
+            organization: Organization::default(),
             jwt: Jwt::default(),
             mail: Mail::default(),
             inbox: Inbox::default(),

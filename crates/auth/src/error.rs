@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
 
 /// A refusal the client may read: part of the wire contract, declared as a constant by the feature that owns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub const UNAUTHORIZED: Refusal =
 /// No such route, or not with this method, or the feature is off: nothing more is said.
 pub const NOT_FOUND: Refusal = Refusal::bare(StatusCode::NOT_FOUND);
 
+/// Postgres keeps no NUL in a text.
+const NUL: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", "A text must not contain NUL");
+
 /// Why a request has no ordinary answer.
 #[derive(Debug)]
 pub enum Error {
@@ -68,6 +73,9 @@ impl From<Refusal> for Error {
 
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
+        if error.code() == Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE) {
+            return NUL.into();
+        }
         // Class 08 is a broken connection, 57P01..57P03 a server going down or coming up, 53300 too many clients.
         let gone = error.is_closed()
             || error.as_db_error().is_none() && error.code().is_none()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    admin::Deed,
+    admin,
     app::{App, connection},
     database::statements::Statement,
     error::Result,
@@ -68,11 +68,51 @@ pub enum Event {
     /// An API key was deleted.
     ApiKeyDeleted { key: Uuid },
     /// An administrator did something to a user.
-    ByAdmin { deed: Deed, by: Uuid },
+    ByAdmin { deed: admin::Deed, by: Uuid },
+    /// Something happened to an organization; `about` names the address, role or member.
+    Organization { deed: Deed, organization: Uuid, about: Option<String> },
     /// Too many requests.
     Limited { path: String },
     /// A signing key was made.
     KeyRotated { kid: Uuid },
+}
+
+/// What happened to an organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It came to be.
+    Created,
+    /// It is gone, with everything in it.
+    Deleted,
+    /// Somebody was invited.
+    Invited,
+    /// Somebody accepted.
+    Joined,
+    /// A member left.
+    Left,
+    /// A member was removed.
+    Removed,
+    /// A member got other roles.
+    RoleChanged,
+    /// A role of its own was made, changed or deleted.
+    PermissionsChanged,
+}
+
+impl Deed {
+    /// As it stands in the audit table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "organization-created",
+            Self::Deleted => "organization-deleted",
+            Self::Invited => "organization-invited",
+            Self::Joined => "organization-joined",
+            Self::Left => "organization-left",
+            Self::Removed => "organization-member-removed",
+            Self::RoleChanged => "organization-role-changed",
+            Self::PermissionsChanged => "organization-permissions-changed",
+        }
+    }
 }
 
 /// Why somebody was turned away.
@@ -140,6 +180,7 @@ impl Event {
             Self::ApiKeyChanged { .. } => "api-key-changed",
             Self::ApiKeyDeleted { .. } => "api-key-deleted",
             Self::ByAdmin { deed, .. } => deed.name(),
+            Self::Organization { deed, .. } => deed.as_str(),
             Self::Limited { .. } => "limited",
             Self::KeyRotated { .. } => "key-rotated",
         }
@@ -166,6 +207,9 @@ impl Event {
             | Self::ApiKeyChanged { key }
             | Self::ApiKeyDeleted { key } => json!({ "key": key }),
             Self::ByAdmin { deed, by } => deed.details(*by),
+            Self::Organization { organization, about, .. } => {
+                json!({ "organization": organization, "about": about })
+            }
             Self::Limited { path } => json!({ "path": path }),
             Self::KeyRotated { kid } => json!({ "kid": kid }),
             Self::SignedOut

@@ -19,6 +19,7 @@ pub mod magic_link;
 pub mod mail;
 pub mod metrics;
 pub mod openapi;
+pub mod organization;
 pub mod password;
 pub mod permissions;
 pub mod session;
@@ -59,6 +60,7 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(account::routes::endpoints());
     endpoints.extend(admin::endpoints(config));
     endpoints.extend(api_key::endpoints(config));
+    endpoints.extend(organization::endpoints(config));
     endpoints.extend(keys::routes::endpoints(config));
     endpoints.extend(system::endpoints());
     endpoints

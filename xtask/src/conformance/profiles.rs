@@ -109,6 +109,12 @@ fn recorded() -> Table {
         fresh_session = false
         last_admin_may_go = true
 
+        [organization]
+        organization_limit = 0
+        require_email_verification = false
+        grant_only_held = false
+        maximum_roles = 0
+
         [jwt]
         role = "user"
         publish_use = false
@@ -145,6 +151,9 @@ fn all_features() -> Table {
         storage = "plain"
         change_email = { verify_current = false }
 
+        [organization]
+        dynamic_roles = true
+
         [features]
         teams = true
         phone_number = true
@@ -180,6 +189,17 @@ fn strict() -> Table {
             sign_up = false
             storage = "hashed"
             change_email = { verify_current = true }
+
+            [organization]
+            require_email_verification = true
+            organization_limit = 2
+            membership_limit = 3
+            invitation_limit = 2
+            cancel_pending_on_reinvite = true
+            allow_deletion = false
+            maximum_roles = 1
+            maximum_teams = 3
+            maximum_team_members = 2
 
             [change_email]
             confirm_by_mail = true
@@ -222,6 +242,9 @@ fn short() -> Table {
 
             [email_otp]
             expires_in = 1
+
+            [organization]
+            invitation_expires_in = 1
 
             [email_password]
             reset_expires_in = 1
@@ -305,6 +328,9 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
 
             [magic_link]
             confirm = false
+
+            [organization]
+            require_email_verification = false
 
             [features]
             phone_number = true

@@ -23,6 +23,7 @@ use crate::{
         endpoint::Access,
         fields::{Fields, FromFields},
     },
+    organization,
     session::{Current, store as sessions},
     user::{Email, User, store as users},
     verification::{self, Purpose},
@@ -243,6 +244,7 @@ async fn remove_user(app: App, call: Call) -> Result<Answer> {
     verification::delete_all(&tx, Purpose::ResetPassword, &id.to_string()).await?;
     verification::delete_all(&tx, Purpose::DeleteAccount, &id.to_string()).await?;
     api_key::delete_owned(&tx, id).await?;
+    organization::part(&app, &tx, id).await?;
     users::delete_user(&tx, id).await?;
     let deed = Deed::Removed { email: user.email };
     deeds::record(&app, &tx, &call, &caller, deed, id).await?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Config, DEFAULT, INVALID_METADATA_TYPE, ORGANIZATION, SERVER_ONLY_PROPERTY,
-    UNAUTHORIZED_SESSION,
+    UNAUTHORIZED_SESSION, organizations,
     store::{self, ApiKey, NewRow},
 };
 use crate::{
@@ -135,8 +135,14 @@ async fn create_api_key(app: App, call: Call) -> Result<Answer> {
     let of_organization =
         config.organization_keys && body.config_id.as_deref() == Some(ORGANIZATION);
     let grant = if of_organization {
-        super::organizations::grant(&app, &tx, user.id, &body.organization_id, body.role.clone())
-            .await?
+        organizations::grant(
+            &app,
+            &tx,
+            user.id,
+            body.organization_id.as_deref(),
+            body.role.as_deref(),
+        )
+        .await?
     } else {
         Grant::User(user.id)
     };

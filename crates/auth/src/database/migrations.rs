@@ -52,6 +52,10 @@ pub const ALL: &[Migration] = &[
     migration!(11, "0011_", "limits"),
     migration!(60, "0060_", "admin"),
     migration!(61, "0061_", "api_key"),
+    migration!(50, "0050_", "team"),
+    migration!(51, "0051_", "team_member"),
+    migration!(52, "0052_", "organization_role"),
+    migration!(53, "0053_", "membership_index"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.

@@ -376,9 +376,19 @@ impl Fields {
         value
     }
 
-    /// Complains that none of the alternatives fits.
-    pub fn refuse_alternatives(&mut self) {
-        self.issues.push(format!("[{}] Invalid input", self.place));
+    /// One of several alternatives, none of which tells by itself what is wrong with it. The first member that is read
+    /// stands for all of them where the members are described.
+    pub fn either<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let mut inner = Self::over(&self.place, self.values.clone());
+        let value = read(&mut inner).filter(|_| inner.issues.is_empty());
+        if let Some(first) = inner.members.first_mut() {
+            first.required = true;
+        }
+        self.members.append(&mut inner.members);
+        if value.is_none() {
+            self.issues.push(format!("[{}] Invalid input", self.place));
+        }
+        value
     }
 
     /// Every member, read or not.

@@ -21,7 +21,7 @@ use crate::{
         targets::INVALID_CALLBACK_URL,
     },
     mail::{self, Message},
-    password,
+    organization, password,
     session::{self, cookies},
     verification::{self, OneTime, Purpose},
     wire,
@@ -182,6 +182,7 @@ async fn delete(app: &App, call: &Call, conn: &impl GenericClient, user: &User) 
     verification::delete_all(conn, Purpose::ResetPassword, &user.id.to_string()).await?;
     verification::delete_all(conn, Purpose::DeleteAccount, &user.id.to_string()).await?;
     api_key::delete_owned(conn, user.id).await?;
+    organization::part(app, conn, user.id).await?;
     users::delete_user(conn, user.id).await?;
     events::record(app, conn, call, Event::UserDeleted { email: user.email.clone() }, Some(user.id))
         .await
