@@ -20,6 +20,7 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
+    admin,
     config::Config,
     error::Result,
     events::Happened,
@@ -82,6 +83,8 @@ pub struct Inner {
     pub outbound: Outbound,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
+    /// What roles of the admin feature may do.
+    pub admin_roles: Roles,
     /// Every endpoint that is switched on.
     pub endpoints: Vec<Endpoint>,
     /// Where the API is mounted.
@@ -120,6 +123,7 @@ impl App {
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
             outbound: Outbound::new(config.outbound.reach())?,
             metrics: Metrics::default(),
+            admin_roles: admin::configured_roles(&config.admin),
             features: wire::features(&config.features),
             issuer: or_origin(&config.jwt.issuer),
             audience: or_origin(&config.jwt.audience),

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::address;
 pub use crate::{
+    admin::Config as Admin,
+    api_key::Config as ApiKeys,
     email_otp::Config as EmailOtp,
     email_verification::Config as EmailVerification,
     http::origin::AmbiguousRedirects,
@@ -77,6 +79,10 @@ pub struct Config {
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
     pub delete_user: DeleteUser,
+    /// Administration of users.
+    pub admin: Admin,
+    /// API keys.
+    pub api_key: ApiKeys,
     /// Organizations: limits, invitations, roles, teams.
     pub organization: Organization,
     /// Signing keys and tokens.
@@ -122,6 +128,8 @@ impl Default for Config {
             email_otp: EmailOtp::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
+            admin: Admin::default(),
+            api_key: ApiKeys::default(),
             organization: Organization::default(),
             jwt: Jwt::default(),
             mail: Mail::default(),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    admin,
     app::{App, connection},
     database::statements::Statement,
     error::Result,
@@ -60,6 +61,14 @@ pub enum Event {
         /// What was received and what would have been taken, for the operator.
         detail: Option<String>,
     },
+    /// An API key was made.
+    ApiKeyCreated { key: Uuid },
+    /// An API key was changed.
+    ApiKeyChanged { key: Uuid },
+    /// An API key was deleted.
+    ApiKeyDeleted { key: Uuid },
+    /// An administrator did something to a user.
+    ByAdmin { deed: admin::Deed, by: Uuid },
     /// Something happened to an organization; `about` names the address, role or member.
     Organization { deed: Deed, organization: Uuid, about: Option<String> },
     /// Too many requests.
@@ -123,6 +132,10 @@ pub enum Refused {
     RedirectTarget,
     /// Two sessions in one request.
     AmbiguousSession,
+    /// An administrator acting as the user, where only the user may act.
+    Impersonation,
+    /// An API key that is unknown, over, or used up.
+    ApiKey,
 }
 
 impl Refused {
@@ -137,6 +150,8 @@ impl Refused {
             Self::Origin => "origin",
             Self::RedirectTarget => "redirect-target",
             Self::AmbiguousSession => "ambiguous-session",
+            Self::Impersonation => "impersonation",
+            Self::ApiKey => "api-key",
         }
     }
 }
@@ -161,6 +176,10 @@ impl Event {
             Self::AccountUnlinked => "account-unlinked",
             Self::UserDeleted { .. } => "user-deleted",
             Self::Refused { .. } => "refused",
+            Self::ApiKeyCreated { .. } => "api-key-created",
+            Self::ApiKeyChanged { .. } => "api-key-changed",
+            Self::ApiKeyDeleted { .. } => "api-key-deleted",
+            Self::ByAdmin { deed, .. } => deed.name(),
             Self::Organization { deed, .. } => deed.as_str(),
             Self::Limited { .. } => "limited",
             Self::KeyRotated { .. } => "key-rotated",
@@ -184,6 +203,10 @@ impl Event {
                 json!({ "why": why.as_str(), "detail": detail })
             }
             Self::Refused { why, email, .. } => json!({ "why": why.as_str(), "email": email }),
+            Self::ApiKeyCreated { key }
+            | Self::ApiKeyChanged { key }
+            | Self::ApiKeyDeleted { key } => json!({ "key": key }),
+            Self::ByAdmin { deed, by } => deed.details(*by),
             Self::Organization { organization, about, .. } => {
                 json!({ "organization": organization, "about": about })
             }
@@ -202,6 +225,7 @@ impl Event {
     const fn session(&self) -> Option<Uuid> {
         match self {
             Self::SignedIn { session, .. } | Self::SessionRevoked { session } => Some(*session),
+            Self::ByAdmin { deed, .. } => deed.session(),
             _ => None,
         }
     }

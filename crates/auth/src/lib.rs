@@ -3,6 +3,8 @@
 //! [`router`] is the whole of it: the endpoints of every feature that is on, under every mount.
 
 pub mod account;
+pub mod admin;
+pub mod api_key;
 pub mod app;
 pub mod config;
 pub mod database;
@@ -58,6 +60,8 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(session::routes::endpoints());
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());
+    endpoints.extend(admin::endpoints(config));
+    endpoints.extend(api_key::endpoints(config));
     endpoints.extend(organization::endpoints(config));
     endpoints.extend(keys::routes::endpoints(config));
     endpoints.extend(next_step::endpoints(config));

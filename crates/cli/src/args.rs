@@ -156,6 +156,29 @@ pub(crate) enum UserCommand {
         /// Email address
         email: String,
     },
+    /// Give a user another role; the last administrator stays one
+    SetRole {
+        /// Email address
+        email: String,
+        /// A role, or several with commas
+        role: String,
+    },
+    /// Shut a user out and end all sessions
+    Ban {
+        /// Email address
+        email: String,
+        /// Shown to administrators
+        #[arg(long)]
+        reason: Option<String>,
+        /// Hours after which the user may sign in again; 0: never
+        #[arg(long, default_value_t = 0)]
+        hours: u32,
+    },
+    /// Let a user in again
+    Unban {
+        /// Email address
+        email: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

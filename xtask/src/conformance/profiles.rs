@@ -78,6 +78,7 @@ fn recorded() -> Table {
         [session]
         bearer_overrides_cookie = true
         keep_replaced = true
+        recorded_stale_cookie = true
         accounts_per_browser = 3
 
         [email_password]
@@ -102,6 +103,11 @@ fn recorded() -> Table {
         [change_email]
         enabled = true
         confirm_by_mail = false
+
+        [admin]
+        any_password = true
+        fresh_session = false
+        last_admin_may_go = true
 
         [organization]
         organization_limit = 0
@@ -130,6 +136,15 @@ fn all_features() -> Table {
         [magic_link]
         enabled = true
         store_token = "plain"
+
+        [api_key]
+        enabled = true
+        sessions = true
+        organization_keys = false
+        metadata = true
+        expires_in = 0
+        rate_limit_window = 86400
+        rate_limit_max = 10
 
         [email_otp]
         enabled = true

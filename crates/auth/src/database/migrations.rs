@@ -52,6 +52,8 @@ pub const ALL: &[Migration] = &[
     migration!(11, "0011_", "limits"),
     migration!(80, "0080_", "users_sync"),
     migration!(81, "0081_", "default_organization"),
+    migration!(60, "0060_", "admin"),
+    migration!(61, "0061_", "api_key"),
     migration!(50, "0050_", "team"),
     migration!(51, "0051_", "team_member"),
     migration!(52, "0052_", "organization_role"),

@@ -23,6 +23,8 @@ impl Statement {
 #[cfg_attr(not(test), expect(dead_code, reason = "only the test reads the list"))]
 pub(crate) const ALL: &[&[&Statement]] = &[
     crate::account::store::STATEMENTS,
+    crate::admin::store::STATEMENTS,
+    crate::api_key::store::STATEMENTS,
     crate::events::STATEMENTS,
     crate::keys::store::STATEMENTS,
     crate::mail::store::STATEMENTS,

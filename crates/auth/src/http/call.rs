@@ -17,6 +17,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Refusal, Result},
+    session::Current,
 };
 
 /// A request as the endpoints see it. Its `Debug` is its id: path, query, headers and body hold secrets.
@@ -29,6 +30,10 @@ pub struct Call {
     pub path: String,
     /// What a `:name` in the route stood for.
     pub parameter: Option<String>,
+    /// The session for which an API key stands, where keys are as good as sessions.
+    pub api_key: Option<Current>,
+    /// The endpoint is one that nobody may use for somebody else.
+    pub personal: bool,
     /// Headers.
     pub headers: HeaderMap,
     /// Decoded parameters, in order.

@@ -3,6 +3,8 @@
 //! One description serves three ends: the value of the request, the words of `VALIDATION_ERROR` (those of Better Auth
 //! 1.7, which clients show), and the schema in the OpenAPI file.
 
+mod loose;
+
 use std::fmt;
 
 use http::StatusCode;
@@ -53,6 +55,10 @@ pub enum Kind {
     Record,
     /// Text, or a list of texts.
     Texts,
+    /// A number.
+    Number,
+    /// Any value.
+    Any,
 }
 
 /// A member as the OpenAPI file describes it.

@@ -18,6 +18,7 @@ use super::{
     origin::{CsrfInput, OriginRefusal, PathKind},
 };
 use crate::{
+    admin, api_key,
     app::App,
     error::{Error, NOT_FOUND, Result},
     events::{self, Refused},
@@ -42,13 +43,15 @@ pub async fn serve(
     let Some((endpoint, parameter)) = routed else {
         let reply =
             headers::Reply { app: &app, mount: &mount, request: &parts.headers, id: &request_id };
-        return headers::finish(&reply, &Aside::default(), Err(NOT_FOUND.into()));
+        return headers::finish(&reply, &Aside::default(), Ok(Answer::empty(NOT_FOUND.status)));
     };
     let aside = Arc::new(Aside::default());
     let call = Call {
         now: app.clock.now(),
         path,
         parameter,
+        api_key: None,
+        personal: admin::is_withheld(endpoint.name),
         client: app.addresses.resolve(peer, &texts(&parts.headers, FORWARDED_FOR)),
         query: body::query(parts.uri.query().unwrap_or_default()),
         body: None,
@@ -88,6 +91,14 @@ async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Resu
                 refusal.code().unwrap_or_default(),
                 refusal.to_string(),
             ));
+        }
+    }
+    // The exchange of a key counts its use itself.
+    if endpoint.name != "exchange_api_key" {
+        match api_key::session::begin(app, &call).await? {
+            Some(Ok(current)) => call.api_key = Some(current),
+            Some(Err(refused)) => return Ok(refused),
+            None => {}
         }
     }
     endpoint.handler.call(app.clone(), call).await

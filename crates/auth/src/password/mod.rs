@@ -14,6 +14,7 @@ mod sign_up;
 
 pub use hasher::Hasher;
 pub use policy::check_new;
+pub(crate) use policy::check_presented;
 
 use http::StatusCode;
 

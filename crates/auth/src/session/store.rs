@@ -76,6 +76,8 @@ macro_rules! session_columns {
     };
 }
 
+pub(crate) use session_columns;
+
 /// Many look-ups at once: session, user and active organization in one round trip.
 pub(super) const FIND: Statement = Statement {
     name: "session.find",
@@ -94,12 +96,17 @@ where s.token = any($1)"#
     ),
 };
 
+/// The lock makes a ban and a sign-in wait for each other: whichever comes second sees the first (AD-09).
 const CREATE: Statement = Statement {
     name: "session.create",
     sql: concat!(
-        r#"insert into neon_auth.session as s
-  (token, "userId", "expiresAt", "createdAt", "updatedAt", "ipAddress", "userAgent")
-values ($1, $2, $3, $4, $4, $5, $6)
+        r#"with owner as (
+  select u.id from neon_auth."user" u
+  where u.id = $2 and not (coalesce(u.banned, false) and (u."banExpires" is null or u."banExpires" > $4))
+  for no key update)
+insert into neon_auth.session as s
+  (token, "userId", "expiresAt", "createdAt", "updatedAt", "ipAddress", "userAgent", "impersonatedBy")
+select $1::text, owner.id, $3::timestamptz, $4::timestamptz, $4, $5::text, $6::text, $7::uuid::text from owner
 returning "#,
         session_columns!()
     ),
@@ -153,7 +160,8 @@ const COUNT_IN_COLUMNS: usize = 11;
 pub(crate) const STATEMENTS: &[&Statement] =
     &[&FIND, &CREATE, &RENEW, &LIST, &DELETE, &DELETE_OWN, &DELETE_ALL, &DELETE_OTHERS, &PURGE];
 
-fn session(row: &Row) -> Result<Session> {
+/// A row of `session_columns!`.
+pub(crate) fn session(row: &Row) -> Result<Session> {
     Ok(Session {
         id: row.try_get(0)?,
         token: StoredToken(row.try_get(1)?),
@@ -187,26 +195,48 @@ pub(super) fn signed_in(row: &Row) -> Result<SignedIn> {
     })
 }
 
-/// Begins a session.
+/// A session to be.
+#[derive(Clone, Debug)]
+pub struct NewSession<'a> {
+    /// As stored.
+    pub token: &'a StoredToken,
+    /// Whose.
+    pub user_id: Uuid,
+    /// What is known of the browser.
+    pub client: Client<'a>,
+    /// How long it lasts.
+    pub lifetime: TimeDelta,
+    /// The administrator behind it.
+    pub impersonated_by: Option<Uuid>,
+}
+
+/// Begins a session; `None`: the user is shut out, or gone.
 ///
 /// # Errors
 /// Those of Postgres.
 pub async fn create_session(
     conn: &impl GenericClient,
-    token: &StoredToken,
-    user_id: Uuid,
-    client: Client<'_>,
+    new: &NewSession<'_>,
     now: DateTime<Utc>,
-    lifetime: TimeDelta,
-) -> Result<Session> {
+) -> Result<Option<Session>> {
     let statement = conn.prepare_cached(CREATE.sql).await?;
+    let Client { ip_address, user_agent } = new.client;
+    let expires_at = now + new.lifetime;
     let row = conn
-        .query_one(
+        .query_opt(
             &statement,
-            &[&token.0, &user_id, &(now + lifetime), &now, &client.ip_address, &client.user_agent],
+            &[
+                &new.token.0,
+                &new.user_id,
+                &expires_at,
+                &now,
+                &ip_address,
+                &user_agent,
+                &new.impersonated_by,
+            ],
         )
         .await?;
-    session(&row)
+    row.as_ref().map(session).transpose()
 }
 
 /// Moves the end of a session.

@@ -247,6 +247,8 @@ async fn lg_07_debug_output_shows_no_secret() {
     let token = Token::parse(&format!("{CANARY}{CANARY}")).unwrap();
     let stored = StoredToken(CANARY.to_owned());
     let call = Call {
+        api_key: None,
+        personal: false,
         now: app.app.clock.now(),
         method: Method::POST,
         path: format!("/reset-password/{CANARY}"),

@@ -16,6 +16,7 @@ use crate::{
 /// A server with everything switched on that there is.
 pub(super) async fn everything(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(|config| {
+        config.api_key.enabled = true;
         config.change_email.enabled = true;
         config.delete_user.enabled = true;
         config.email_verification.enabled = true;
@@ -47,6 +48,8 @@ pub(super) fn values(members: &[Member]) -> Map<String, Value> {
         (Kind::Choice(choices), _) => json!(choices.first()),
         (Kind::Record, _) => json!({}),
         (Kind::Texts, _) => json!("member"),
+        (Kind::Number, _) => json!(1),
+        (Kind::Any, _) => json!({}),
     };
     members.iter().map(|member| (member.name.to_owned(), value(member))).collect()
 }

@@ -15,11 +15,12 @@ use crate::{
 };
 
 /// Operations for everybody; all others are for the holder of a session.
-const PUBLIC: [&str; 27] = [
+const PUBLIC: [&str; 28] = [
     "anonymous_token",
     "check_verification_otp",
     "discovery",
     "error",
+    "exchange_api_key",
     "forget_password_email_otp",
     "generate_schema",
     "get_session",

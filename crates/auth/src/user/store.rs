@@ -89,6 +89,12 @@ const SET_ROLE: Statement = Statement::new(
     r#"update neon_auth."user" set role = $2, "updatedAt" = $3 where id = $1"#,
 );
 
+const LIFT_BAN: Statement = Statement::new(
+    "user.lift_ban",
+    r#"update neon_auth."user" set banned = false, "banReason" = null, "banExpires" = null, "updatedAt" = $2
+where id = $1 and "banExpires" <= $2"#,
+);
+
 const DELETE: Statement =
     Statement::new("user.delete", r#"delete from neon_auth."user" where id = $1"#);
 
@@ -103,6 +109,7 @@ pub(crate) const STATEMENTS: &[&Statement] = &[
     &VERIFY_EMAIL,
     &ADOPT,
     &SET_ROLE,
+    &LIFT_BAN,
     &DELETE,
 ];
 
@@ -306,6 +313,16 @@ pub async fn set_role(
 ) -> Result<()> {
     let statement = conn.prepare_cached(SET_ROLE.sql).await?;
     conn.execute(&statement, &[&id, &role, &now]).await?;
+    Ok(())
+}
+
+/// Lifts a ban whose time is over.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn lift_ban(conn: &impl GenericClient, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let statement = conn.prepare_cached(LIFT_BAN.sql).await?;
+    conn.execute(&statement, &[&id, &now]).await?;
     Ok(())
 }
 
