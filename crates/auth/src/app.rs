@@ -94,6 +94,7 @@ impl App {
     pub fn new(config: Config, db: Pool, clock: Clock) -> anyhow::Result<Self> {
         let public_url = Url::parse(&config.public_url)
             .with_context(|| format!("public_url: {:?} is not a URL", config.public_url))?;
+        config.device.check(&public_url)?;
         let origins = trusted_origins(&config, &public_url)?;
         let sealer = sealer(&config);
         let endpoints = crate::endpoints(&config);

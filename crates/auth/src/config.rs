@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::address;
 pub use crate::{
+    device::Config as Device,
     email_otp::Config as EmailOtp,
     email_verification::Config as EmailVerification,
     http::origin::AmbiguousRedirects,
@@ -70,6 +71,8 @@ pub struct Config {
     pub magic_link: MagicLink,
     /// Mailed codes.
     pub email_otp: EmailOtp,
+    /// Sign-in of devices by a code that is approved elsewhere.
+    pub device: Device,
     /// Change of address.
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
@@ -111,6 +114,7 @@ impl Default for Config {
             email_verification: EmailVerification::default(),
             magic_link: MagicLink::default(),
             email_otp: EmailOtp::default(),
+            device: Device::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
             jwt: Jwt::default(),

@@ -51,6 +51,12 @@ pub enum Event {
     AccountUnlinked,
     /// A user is gone.
     UserDeleted { email: String },
+    /// A device asked for a code.
+    DeviceRequested { client: String },
+    /// Somebody let a device sign in as themselves.
+    DeviceApproved { client: String },
+    /// Somebody turned a device away.
+    DeviceDenied { client: String },
     /// Somebody was turned away.
     Refused {
         /// The reason.
@@ -120,6 +126,9 @@ impl Event {
             Self::AccountAdopted { .. } => "account-adopted",
             Self::AccountUnlinked => "account-unlinked",
             Self::UserDeleted { .. } => "user-deleted",
+            Self::DeviceRequested { .. } => "device-requested",
+            Self::DeviceApproved { .. } => "device-approved",
+            Self::DeviceDenied { .. } => "device-denied",
             Self::Refused { .. } => "refused",
             Self::Limited { .. } => "limited",
             Self::KeyRotated { .. } => "key-rotated",
@@ -137,6 +146,9 @@ impl Event {
                 json!({ "email": email })
             }
             Self::CodeRequested { purpose } => json!({ "purpose": purpose }),
+            Self::DeviceRequested { client }
+            | Self::DeviceApproved { client }
+            | Self::DeviceDenied { client } => json!({ "client": client }),
             Self::SessionRevoked { session } => json!({ "session": session }),
             Self::EmailChanged { from, to } => json!({ "from": from, "to": to }),
             Self::Refused { why, email: None, detail } => {

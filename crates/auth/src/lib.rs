@@ -6,6 +6,7 @@ pub mod account;
 pub mod app;
 pub mod config;
 pub mod database;
+pub mod device;
 pub mod email_otp;
 pub mod email_verification;
 pub mod error;
@@ -51,6 +52,7 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(email_verification::endpoints());
     endpoints.extend(magic_link::endpoints(config));
     endpoints.extend(email_otp::endpoints(config));
+    endpoints.extend(device::endpoints(config));
     endpoints.extend(session::routes::endpoints());
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());

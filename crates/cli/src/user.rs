@@ -196,6 +196,7 @@ pub(crate) fn refusal(error: &gatepost_auth::error::Error) -> anyhow::Error {
     match error {
         Error::Refused(refusal) => Refused(vec![refusal.message.to_owned()]).into(),
         Error::Explained(_, _, message) => Refused(vec![message.clone()]).into(),
+        Error::OAuth(refusal) => Refused(vec![refusal.description.to_string()]).into(),
         Error::Unavailable(cause) | Error::Internal(cause) => anyhow::anyhow!("{cause:#}"),
         Error::Limited(_) | Error::Busy(_) => anyhow::anyhow!("too much at once; try again"),
     }

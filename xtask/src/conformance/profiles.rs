@@ -130,6 +130,12 @@ fn all_features() -> Table {
         storage = "plain"
         change_email = { verify_current = false }
 
+        [device]
+        enabled = true
+        store_codes = "plain"
+        verification_uri = "/device"
+        blocked_clients = ["bad-client"]
+
         [features]
         teams = true
         phone_number = true
@@ -165,6 +171,9 @@ fn strict() -> Table {
             sign_up = false
             storage = "hashed"
             change_email = { verify_current = true }
+
+            [device]
+            interval = 1
 
             [change_email]
             confirm_by_mail = true
@@ -204,6 +213,11 @@ fn short() -> Table {
 
             [magic_link]
             expires_in = 1
+
+            [device]
+            expires_in = 1
+            interval = 1
+            blocked_clients = []
 
             [email_otp]
             expires_in = 1

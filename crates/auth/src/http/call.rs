@@ -34,6 +34,8 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// The JSON or form body; none was sent: `None`.
     pub body: Option<Value>,
+    /// The pairs of a form body in order, repeated ones too.
+    pub form: Vec<(String, String)>,
     /// The mount it came through.
     pub mount: Arc<Mount>,
     /// The socket's other end.

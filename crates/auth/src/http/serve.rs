@@ -51,6 +51,7 @@ pub async fn serve(
         client: app.addresses.resolve(peer, &texts(&parts.headers, FORWARDED_FOR)),
         query: body::query(parts.uri.query().unwrap_or_default()),
         body: None,
+        form: Vec::new(),
         mount: Arc::clone(&mount),
         peer,
         request_id: request_id.clone(),
@@ -71,7 +72,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Result<Answer> {
     app.limits.request(app, endpoint, &call).await?;
-    call.body = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
+    let sent = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
+    (call.body, call.form) = (sent.body, sent.form);
     if let Err(refusal) = check_origin(app, endpoint, &call) {
         events::refused_origin(app, &call, refusal.detail()).await;
         return Err(Error::Explained(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string()));

@@ -254,6 +254,7 @@ async fn lg_07_debug_output_shows_no_secret() {
         headers: [(http::header::COOKIE, CANARY.parse().unwrap())].into_iter().collect(),
         query: vec![("token".to_owned(), CANARY.to_owned())],
         body: Some(json!({ "password": CANARY })),
+        form: vec![("password".to_owned(), CANARY.to_owned())],
         mount: Arc::clone(&app.app.mounts[0]),
         peer: app.browser().address,
         client: app.app.addresses.resolve(app.browser().address, &[]),

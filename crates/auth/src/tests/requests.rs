@@ -13,12 +13,18 @@ use crate::{
     testing::{Browser, Reply, TestApp},
 };
 
+/// Everything that there is: what is off by default too.
+pub(super) fn switch_everything_on(config: &mut Config) {
+    config.change_email.enabled = true;
+    config.delete_user.enabled = true;
+    config.device.enabled = true;
+    config.email_verification.enabled = true;
+}
+
 /// A server with everything switched on that there is.
 pub(super) async fn everything(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(|config| {
-        config.change_email.enabled = true;
-        config.delete_user.enabled = true;
-        config.email_verification.enabled = true;
+        switch_everything_on(config);
         change(config);
     })
     .await
