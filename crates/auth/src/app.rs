@@ -20,6 +20,7 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
+    captcha::Captcha,
     config::Config,
     error::Result,
     events::Happened,
@@ -57,6 +58,8 @@ pub struct Inner {
     pub cookie_cache: Option<CookieCache>,
     /// Rate limits.
     pub limits: Throttle,
+    /// Proof that a person is there.
+    pub captcha: Captcha,
     /// Members of users and sessions that the wire shows.
     pub features: body::Features,
     /// `iss` of tokens.
@@ -105,6 +108,7 @@ impl App {
         Ok(Self(Arc::new(Inner {
             addresses: config.client_address.resolver(),
             limits: Throttle::new(&config.rate_limit, &db)?,
+            captcha: Captcha::new(&config.captcha, &endpoints)?,
             cookie_cache: session::cache::cache(&config),
             keys: Keys::default(),
             outbox: Arc::new(Outbox::new(

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::address;
 pub use crate::{
+    captcha::Config as Captcha,
     device::Config as Device,
     email_otp::Config as EmailOtp,
     email_verification::Config as EmailVerification,
@@ -73,6 +74,8 @@ pub struct Config {
     pub email_otp: EmailOtp,
     /// Sign-in of devices by a code that is approved elsewhere.
     pub device: Device,
+    /// Proof that a person is there.
+    pub captcha: Captcha,
     /// Change of address.
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
@@ -115,6 +118,7 @@ impl Default for Config {
             magic_link: MagicLink::default(),
             email_otp: EmailOtp::default(),
             device: Device::default(),
+            captcha: Captcha::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
             jwt: Jwt::default(),

@@ -87,6 +87,8 @@ pub enum Refused {
     Origin,
     /// A redirect target that is not trusted.
     RedirectTarget,
+    /// No proof that a person is there.
+    Captcha,
     /// Two sessions in one request.
     AmbiguousSession,
 }
@@ -102,6 +104,7 @@ impl Refused {
             Self::Banned => "banned",
             Self::Origin => "origin",
             Self::RedirectTarget => "redirect-target",
+            Self::Captcha => "captcha",
             Self::AmbiguousSession => "ambiguous-session",
         }
     }

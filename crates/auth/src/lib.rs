@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod app;
+pub mod captcha;
 pub mod config;
 pub mod database;
 pub mod device;

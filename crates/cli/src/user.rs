@@ -52,6 +52,7 @@ pub(crate) fn run(
                 };
                 if let Some(password) = new.password {
                     password::check_new(&app, password, &[email.as_str(), new.name])
+                        .await
                         .map_err(|refused| refusal(&refused))?;
                 }
                 let Some(user) = create(&app, &new).await? else {
@@ -154,6 +155,7 @@ async fn set_password(app: &App, email: &Email) -> anyhow::Result<()> {
         bail!("{} has no account", email.as_str());
     };
     password::check_new(app, &password, &[email.as_str(), &user.name])
+        .await
         .map_err(|refused| refusal(&refused))?;
     let hash = app.hasher.hash(&password).await.map_err(|error| refusal(&error))?;
     let mut conn = app.db.get().await?;

@@ -1,4 +1,4 @@
-//! The road of every request: route, limit, body, origin, redirect targets, endpoint, headers.
+//! The road of every request: route, limit, body, origin, redirect targets, captcha, endpoint, headers.
 //!
 //! The order is Better Auth's, which clients rely on: an unknown path is 404 before anything is judged, a malformed body
 //! is 400 before anybody is asked who they are.
@@ -89,6 +89,7 @@ async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Resu
             ));
         }
     }
+    app.captcha.check(app, endpoint, &call).await?;
     endpoint.handler.call(app.clone(), call).await
 }
 

@@ -106,7 +106,9 @@ impl RequestRules {
     }
 }
 
-fn matches(pattern: &str, path: &str) -> bool {
+/// Whether a path fits a pattern in which `*` stands for part of a segment and `**` for segments.
+#[must_use]
+pub fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, path): (Vec<_>, Vec<_>) =
         (pattern.split('/').collect(), path.split('/').collect());
     segments_match(&pattern, &path)
