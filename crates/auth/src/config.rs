@@ -13,6 +13,8 @@ use crate::http::address;
 pub use crate::{
     admin::Config as Admin,
     api_key::Config as ApiKeys,
+    captcha::Config as Captcha,
+    device::Config as Device,
     email_otp::Config as EmailOtp,
     email_verification::Config as EmailVerification,
     http::origin::AmbiguousRedirects,
@@ -75,6 +77,10 @@ pub struct Config {
     pub magic_link: MagicLink,
     /// Mailed codes.
     pub email_otp: EmailOtp,
+    /// Sign-in of devices by a code that is approved elsewhere.
+    pub device: Device,
+    /// Proof that a person is there.
+    pub captcha: Captcha,
     /// Change of address.
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
@@ -126,6 +132,8 @@ impl Default for Config {
             email_verification: EmailVerification::default(),
             magic_link: MagicLink::default(),
             email_otp: EmailOtp::default(),
+            device: Device::default(),
+            captcha: Captcha::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
             admin: Admin::default(),

@@ -52,6 +52,12 @@ pub enum Event {
     AccountUnlinked,
     /// A user is gone.
     UserDeleted { email: String },
+    /// A device asked for a code.
+    DeviceRequested { client: String },
+    /// Somebody let a device sign in as themselves.
+    DeviceApproved { client: String },
+    /// Somebody turned a device away.
+    DeviceDenied { client: String },
     /// Somebody was turned away.
     Refused {
         /// The reason.
@@ -130,6 +136,8 @@ pub enum Refused {
     Origin,
     /// A redirect target that is not trusted.
     RedirectTarget,
+    /// No proof that a person is there.
+    Captcha,
     /// Two sessions in one request.
     AmbiguousSession,
     /// An administrator acting as the user, where only the user may act.
@@ -149,6 +157,7 @@ impl Refused {
             Self::Banned => "banned",
             Self::Origin => "origin",
             Self::RedirectTarget => "redirect-target",
+            Self::Captcha => "captcha",
             Self::AmbiguousSession => "ambiguous-session",
             Self::Impersonation => "impersonation",
             Self::ApiKey => "api-key",
@@ -175,6 +184,9 @@ impl Event {
             Self::AccountAdopted { .. } => "account-adopted",
             Self::AccountUnlinked => "account-unlinked",
             Self::UserDeleted { .. } => "user-deleted",
+            Self::DeviceRequested { .. } => "device-requested",
+            Self::DeviceApproved { .. } => "device-approved",
+            Self::DeviceDenied { .. } => "device-denied",
             Self::Refused { .. } => "refused",
             Self::ApiKeyCreated { .. } => "api-key-created",
             Self::ApiKeyChanged { .. } => "api-key-changed",
@@ -197,6 +209,9 @@ impl Event {
                 json!({ "email": email })
             }
             Self::CodeRequested { purpose } => json!({ "purpose": purpose }),
+            Self::DeviceRequested { client }
+            | Self::DeviceApproved { client }
+            | Self::DeviceDenied { client } => json!({ "client": client }),
             Self::SessionRevoked { session } => json!({ "session": session }),
             Self::EmailChanged { from, to } => json!({ "from": from, "to": to }),
             Self::Refused { why, email: None, detail } => {

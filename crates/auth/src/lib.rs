@@ -6,8 +6,10 @@ pub mod account;
 pub mod admin;
 pub mod api_key;
 pub mod app;
+pub mod captcha;
 pub mod config;
 pub mod database;
+pub mod device;
 pub mod email_otp;
 pub mod email_verification;
 pub mod error;
@@ -57,6 +59,7 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(email_verification::endpoints());
     endpoints.extend(magic_link::endpoints(config));
     endpoints.extend(email_otp::endpoints(config));
+    endpoints.extend(device::endpoints(config));
     endpoints.extend(session::routes::endpoints());
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use gatepost_auth::{
     app::App,
+    device::store as devices,
     error::Error,
     keys,
     mail::{self, Wakes, deliver},
@@ -118,7 +119,8 @@ async fn remove_expired(app: App) {
         let mut rows = 0;
         loop {
             let batch = sessions::purge(&conn, now - KEPT).await?
-                + verification::purge(&conn, now - KEPT).await?;
+                + verification::purge(&conn, now - KEPT).await?
+                + devices::purge(&conn, now - KEPT).await?;
             rows += batch;
             if batch == 0 {
                 return Ok::<u64, Error>(rows);

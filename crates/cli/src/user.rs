@@ -55,6 +55,7 @@ pub(crate) fn run(
                 };
                 if let Some(password) = new.password {
                     password::check_new(&app, password, &[email.as_str(), new.name])
+                        .await
                         .map_err(|refused| refusal(&refused))?;
                 }
                 let Some(user) = create(&app, &new).await? else {
@@ -214,6 +215,7 @@ async fn set_password(app: &App, email: &Email) -> anyhow::Result<()> {
         bail!("{} has no account", email.as_str());
     };
     password::check_new(app, &password, &[email.as_str(), &user.name])
+        .await
         .map_err(|refused| refusal(&refused))?;
     let hash = app.hasher.hash(&password).await.map_err(|error| refusal(&error))?;
     let mut conn = app.db.get().await?;
@@ -256,6 +258,7 @@ pub(crate) fn refusal(error: &gatepost_auth::error::Error) -> anyhow::Error {
     match error {
         Error::Refused(refusal) => Refused(vec![refusal.message.to_owned()]).into(),
         Error::Explained(_, _, message) => Refused(vec![message.clone()]).into(),
+        Error::OAuth(refusal) => Refused(vec![refusal.description.to_string()]).into(),
         Error::Unavailable(cause) | Error::Internal(cause) => anyhow::anyhow!("{cause:#}"),
         Error::Limited(_) | Error::Busy(_) => anyhow::anyhow!("too much at once; try again"),
     }

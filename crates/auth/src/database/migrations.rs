@@ -58,6 +58,7 @@ pub const ALL: &[Migration] = &[
     migration!(51, "0051_", "team_member"),
     migration!(52, "0052_", "organization_role"),
     migration!(53, "0053_", "membership_index"),
+    migration!(30, "0030_", "device"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.

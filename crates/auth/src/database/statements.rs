@@ -25,6 +25,7 @@ pub(crate) const ALL: &[&[&Statement]] = &[
     crate::account::store::STATEMENTS,
     crate::admin::store::STATEMENTS,
     crate::api_key::store::STATEMENTS,
+    crate::device::store::STATEMENTS,
     crate::events::STATEMENTS,
     crate::keys::store::STATEMENTS,
     crate::mail::store::STATEMENTS,

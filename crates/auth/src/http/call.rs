@@ -42,6 +42,8 @@ pub struct Call {
     pub body: Option<Value>,
     /// The body as it came, for signatures over it.
     pub raw: Bytes,
+    /// The pairs of a form body in order, repeated ones too.
+    pub form: Vec<(String, String)>,
     /// The mount it came through.
     pub mount: Arc<Mount>,
     /// The socket's other end.

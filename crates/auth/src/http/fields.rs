@@ -306,6 +306,14 @@ impl Fields {
         chosen.copied()
     }
 
+    /// The one word that must be there.
+    pub fn literal(&mut self, name: &'static str, word: &'static str) {
+        self.note(name, Kind::Text, true);
+        if self.values.get(name).and_then(Value::as_str) != Some(word) {
+            self.issue(name, &format!("Invalid input: expected \"{word}\""));
+        }
+    }
+
     /// An object that may be left out; its members are nobody's business.
     pub fn optional_record(&mut self, name: &'static str) -> Option<Map<String, Value>> {
         self.note(name, Kind::Record, false);

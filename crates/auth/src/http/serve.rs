@@ -1,4 +1,4 @@
-//! The road of every request: route, limit, body, origin, redirect targets, endpoint, headers.
+//! The road of every request: route, limit, body, origin, redirect targets, captcha, endpoint, headers.
 //!
 //! The order is Better Auth's, which clients rely on: an unknown path is 404 before anything is judged, a malformed body
 //! is 400 before anybody is asked who they are.
@@ -56,6 +56,7 @@ pub async fn serve(
         query: body::query(parts.uri.query().unwrap_or_default()),
         body: None,
         raw: Bytes::new(),
+        form: Vec::new(),
         mount: Arc::clone(&mount),
         peer,
         request_id: request_id.clone(),
@@ -76,8 +77,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Result<Answer> {
     app.limits.request(app, endpoint, &call).await?;
-    (call.body, call.raw) =
-        body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
+    let sent = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
+    (call.body, call.form, call.raw) = (sent.body, sent.form, sent.raw);
     if let Err(refusal) = check_origin(app, endpoint, &call) {
         events::refused_origin(app, &call, refusal.detail()).await;
         return Err(Error::Explained(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string()));
@@ -101,6 +102,7 @@ async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Resu
             None => {}
         }
     }
+    app.captcha.check(app, endpoint, &call).await?;
     endpoint.handler.call(app.clone(), call).await
 }
 
