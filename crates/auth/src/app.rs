@@ -31,7 +31,7 @@ use crate::{
     mail::Outbox,
     metrics::Metrics,
     password::Hasher,
-    session::{self, Reader},
+    session::{self, Live, Reader},
     throttle::Throttle,
     wire,
 };
@@ -72,6 +72,8 @@ pub struct Inner {
     pub hasher: Hasher,
     /// Session look-ups, many in one statement.
     pub sessions: Reader,
+    /// What of a token still holds, many look-ups in one statement.
+    pub live: Live,
     /// Seals what is secret at rest.
     pub sealer: Sealer,
     /// Numbers for Prometheus.
@@ -110,6 +112,7 @@ impl App {
             )?),
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),
+            live: Live::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
             metrics: Metrics::default(),
             features: wire::features(&config.features),

@@ -175,9 +175,11 @@ async fn execute(
 ) -> Result<Outcome, ApiError> {
     let prepare = config.db_prepared_statements
         && matches!(&transaction.work, Work::Rows { main, .. } if state.seen_before(&main.text));
+    let places = state.enter(config, identity).await?;
     let connection = state.connect().await?;
     // A task of its own: a client that goes away must not leave a transaction half done (DA-05).
     let task = tokio::spawn(async move {
+        let _places = places;
         let result = execute::run(&connection, &transaction, prepare).await;
         if matches!(result, Err(Failure::Connection(_))) {
             drop(deadpool_postgres::Object::take(connection));

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub mod cache;
 pub mod cookies;
 mod current;
+mod live;
 mod reader;
 pub mod routes;
 mod start;
@@ -16,6 +17,7 @@ pub mod store;
 mod token;
 
 pub use current::{Current, Reason, current, fresh, fresh_now, presented, required, required_now};
+pub use live::{Live, Named, Standing};
 pub use reader::Reader;
 pub use start::{start, start_in};
 pub use store::{Session, SignedIn};
