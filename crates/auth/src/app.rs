@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use gatepost_outbound::Outbound;
 use gatepost_postgres::Pool;
 use gatepost_protocol::{body, cookie_cache::CookieCache, sealed::Sealer};
 use http::Method;
@@ -76,6 +77,8 @@ pub struct Inner {
     pub live: Live,
     /// Seals what is secret at rest.
     pub sealer: Sealer,
+    /// Calls to other machines.
+    pub outbound: Outbound,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
     /// Every endpoint that is switched on.
@@ -114,6 +117,7 @@ impl App {
             sessions: Reader::start(&db),
             live: Live::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
+            outbound: Outbound::new(config.outbound.reach())?,
             metrics: Metrics::default(),
             features: wire::features(&config.features),
             issuer: or_origin(&config.jwt.issuer),
