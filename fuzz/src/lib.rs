@@ -34,9 +34,7 @@ pub fn parse(config: &Config, method: Method, target: &str, headers: HeaderMap, 
         headers,
         body: Bytes::copy_from_slice(body),
     };
-    if let Ok(request) = ApiRequest::parse(config, &request) {
-        assert!(request.columns.iter().all(|name| name.len() <= body.len() + query.len()));
-    }
+    let _ = ApiRequest::parse(config, &request);
 }
 
 /// As a client sends it: everything that has a meaning in a query string escaped.

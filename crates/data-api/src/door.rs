@@ -20,7 +20,8 @@ use crate::verify::{self, Cache, Identity};
 pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
 
 /// Asks whether what a token says still holds. `None`: nobody could be asked.
-pub type Check = Arc<dyn Fn(Claims, DateTime<Utc>) -> BoxFuture<'static, Option<bool>> + Send + Sync>;
+pub type Check =
+    Arc<dyn Fn(Claims, DateTime<Utc>) -> BoxFuture<'static, Option<bool>> + Send + Sync>;
 
 /// How callers prove who they are.
 #[derive(Clone, Debug)]
@@ -88,7 +89,9 @@ impl NeonDoor {
             return Err(missing());
         };
         let known = self.known().await?;
-        if let Some(claims) = known.tokens.get(&token).filter(|claims| claims.expires_at() > now.timestamp()) {
+        if let Some(claims) =
+            known.tokens.get(&token).filter(|claims| claims.expires_at() > now.timestamp())
+        {
             return Ok(claims);
         }
         let claims = self.verifier.verify(&token, &known.keys, now).map_err(|rejection| {

@@ -2,6 +2,7 @@
 //!
 //! A request is a pipeline of values: verify, parse, plan, render, execute, respond. All but `execute` are pure.
 
+mod administration;
 pub mod advise;
 pub mod config;
 mod cors;
@@ -16,6 +17,7 @@ pub mod ident;
 mod jwks;
 mod login;
 pub mod plan;
+mod refused;
 pub mod request;
 pub mod respond;
 mod run;
@@ -26,6 +28,7 @@ mod state;
 pub mod types;
 pub mod verify;
 
+pub use administration::{Administration, administration};
 pub use config::{Config, DoorSettings, RoleLimits};
 pub use door::{Check, Door, KeySource, NeonDoor};
 pub use handle::handle;

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{self, Config, ConfigError, database};
+use crate::door::Door;
 use crate::login;
 use crate::schema;
 use crate::server::{admin_router, router};
@@ -79,6 +80,19 @@ async fn warn_of_powerful_role(client: &tokio_postgres::Client, config: &Config)
     }
 }
 
+/// `ALTER ROLE … SET` counts within the server too, which reads no other configuration from the database.
+async fn read_role_settings(state: &State, client: &tokio_postgres::Client) {
+    if !matches!(state.door(), Door::Neon(_)) {
+        return;
+    }
+    match database::role_settings(client).await {
+        Ok(role_settings) => {
+            state.set_config(Config { role_settings, ..(*state.config()).clone() })
+        }
+        Err(error) => tracing::warn!(%error, "cannot read the settings of roles"),
+    }
+}
+
 /// Loads the catalogue and, on success, puts it in force. The old one serves until then.
 pub async fn reload(state: &State) -> bool {
     if !state.begin_loading() {
@@ -90,6 +104,7 @@ pub async fn reload(state: &State) -> bool {
         Err(error) => Err(error.to_string()),
         Ok((mut client, _)) => {
             warn_of_powerful_role(&client, &config).await;
+            read_role_settings(state, &client).await;
             schema::load(&mut client, &config).await.map_err(|error| error.to_string())
         }
     };

@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::config::{Config, ConfigError};
 use crate::door::Door;
-use crate::gate::{Gate, Places};
 use crate::error::{ApiError, ErrorKind};
+use crate::gate::{Gate, Places};
+use crate::refused::Ring;
 use crate::schema::Catalog;
 use crate::verify::{Cache, Identity, Keys};
 
@@ -44,6 +45,7 @@ struct Inner {
     door: Door,
     seen: Mutex<HashSet<u64>>,
     gate: Gate,
+    refused: Ring,
 }
 
 /// State shared by all requests.
@@ -92,6 +94,7 @@ impl State {
             door,
             seen: Mutex::new(HashSet::new()),
             gate: Gate::default(),
+            refused: Ring::default(),
         })))
     }
 
@@ -138,6 +141,11 @@ impl State {
         &self.0.counters
     }
 
+    /// Requests that were refused lately.
+    pub(crate) fn refused(&self) -> &Ring {
+        &self.0.refused
+    }
+
     /// Connections: maximum, open, free, requests waiting.
     pub fn pool_status(&self) -> deadpool_postgres::Status {
         self.0.pool.status()
@@ -170,12 +178,18 @@ impl State {
     }
 
     /// A place among the requests of a caller and of a role, where these are limited (DA-21).
-    pub(crate) async fn enter(&self, config: &Config, identity: &Identity) -> Result<Places, ApiError> {
+    pub(crate) async fn enter(
+        &self,
+        config: &Config,
+        identity: &Identity,
+    ) -> Result<Places, ApiError> {
         let entering = self.0.gate.enter(&config.safety.concurrency, identity);
         let patience = Duration::from_secs(config.db_pool_acquisition_timeout);
         match tokio::time::timeout(patience, entering).await {
             Ok(places) => Ok(places),
-            Err(_) => Err(self.no_place("Timed out waiting for other requests of the same caller.")),
+            Err(_) => {
+                Err(self.no_place("Timed out waiting for other requests of the same caller."))
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 use gatepost_postgres::Pool;
+use gatepost_protocol::jwt::Claims;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
@@ -30,6 +31,19 @@ pub struct Named {
     pub user: Uuid,
     /// `sid`; without one, any live session of the user will do.
     pub session: Option<Uuid>,
+}
+
+impl Named {
+    /// Whom verified claims name; `None`: nobody of this server.
+    #[must_use]
+    pub fn of(claims: &Claims) -> Option<Self> {
+        let user = claims.subject().parse().ok()?;
+        let session = match claims.get("sid") {
+            None => None,
+            Some(sid) => Some(sid.as_str()?.parse().ok()?),
+        };
+        Some(Self { user, session })
+    }
 }
 
 /// What the database says of somebody who is neither signed out nor shut out.

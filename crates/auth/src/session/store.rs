@@ -334,7 +334,9 @@ pub(super) async fn standings(
     let mut standings = vec![None; named.len()];
     for row in conn.query(&statement, &[&users, &sessions, &now]).await? {
         let place: i64 = row.try_get(0)?;
-        if let Some(standing) = usize::try_from(place).ok().and_then(|place| standings.get_mut(place)) {
+        if let Some(standing) =
+            usize::try_from(place).ok().and_then(|place| standings.get_mut(place))
+        {
             *standing = Some(Standing { role: row.try_get(1)? });
         }
     }

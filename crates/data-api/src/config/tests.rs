@@ -80,7 +80,12 @@ fn the_role_is_found_in_either_notation() {
 
 #[test]
 fn the_auth_schema_is_never_exposed_in_the_server() {
-    assert!(Config::door(&DoorSettings::new("postgres://x@localhost/y", &["neon_auth".to_owned()])).is_err());
-    let config = Config::door(&DoorSettings::new("postgres://x@localhost/y", &["public".to_owned()])).unwrap();
+    assert!(
+        Config::door(&DoorSettings::new("postgres://x@localhost/y", &["neon_auth".to_owned()]))
+            .is_err()
+    );
+    let config =
+        Config::door(&DoorSettings::new("postgres://x@localhost/y", &["public".to_owned()]))
+            .unwrap();
     assert_eq!(config.db_max_rows, Some(1000));
 }
