@@ -35,7 +35,7 @@ use crate::{
     metrics::Metrics,
     password::Hasher,
     permissions::Roles,
-    session::{self, Reader},
+    session::{self, Live, Reader},
     throttle::Throttle,
     wire,
 };
@@ -80,6 +80,8 @@ pub struct Inner {
     pub sessions: Reader,
     /// What the roles of organizations grant, as configured.
     pub organization_roles: Roles,
+    /// What of a token still holds, many look-ups in one statement.
+    pub live: Live,
     /// Seals what is secret at rest.
     pub sealer: Sealer,
     /// Calls to other machines.
@@ -125,6 +127,7 @@ impl App {
             )?),
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),
+            live: Live::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
             outbound: Outbound::new(config.outbound.reach())?,
             metrics: Metrics::default(),

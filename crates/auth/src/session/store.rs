@@ -5,7 +5,10 @@ use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::StoredToken;
+use super::{
+    StoredToken,
+    live::{Named, Standing},
+};
 use crate::{
     database::statements::Statement,
     error::Result,
@@ -96,6 +99,18 @@ where s.token = any($1)"#
     ),
 };
 
+/// Many look-ups at once, by what tokens name: one row for each that holds.
+const STANDING: Statement = Statement {
+    name: "session.standing",
+    sql: r#"select asked.place - 1, u.role
+from unnest($1::uuid[], $2::uuid[]) with ordinality asked ("user", session, place)
+join neon_auth."user" u on u.id = asked."user"
+where not (coalesce(u.banned, false) and (u."banExpires" is null or u."banExpires" > $3))
+  and exists (
+    select from neon_auth.session s
+    where s."userId" = u.id and s."expiresAt" > $3 and (asked.session is null or s.id = asked.session))"#,
+};
+
 /// The lock makes a ban and a sign-in wait for each other: whichever comes second sees the first (AD-09).
 const CREATE: Statement = Statement {
     name: "session.create",
@@ -157,8 +172,18 @@ const PURGE: Statement = Statement::new(
 const COUNT_IN_COLUMNS: usize = 11;
 
 /// Every statement, for the test that prepares them.
-pub(crate) const STATEMENTS: &[&Statement] =
-    &[&FIND, &CREATE, &RENEW, &LIST, &DELETE, &DELETE_OWN, &DELETE_ALL, &DELETE_OTHERS, &PURGE];
+pub(crate) const STATEMENTS: &[&Statement] = &[
+    &FIND,
+    &STANDING,
+    &CREATE,
+    &RENEW,
+    &LIST,
+    &DELETE,
+    &DELETE_OWN,
+    &DELETE_ALL,
+    &DELETE_OTHERS,
+    &PURGE,
+];
 
 /// A row of `session_columns!`.
 pub(crate) fn session(row: &Row) -> Result<Session> {
@@ -322,4 +347,28 @@ pub async fn delete_other_sessions(
 pub async fn purge(conn: &impl GenericClient, before: DateTime<Utc>) -> Result<u64> {
     let statement = conn.prepare_cached(PURGE.sql).await?;
     Ok(conn.execute(&statement, &[&before]).await?)
+}
+
+/// The standing of everybody named, in the same order; `None`: the session is over, or its user is shut out or gone.
+///
+/// # Errors
+/// Those of Postgres.
+pub(super) async fn standings(
+    conn: &impl GenericClient,
+    named: &[Named],
+    now: DateTime<Utc>,
+) -> Result<Vec<Option<Standing>>> {
+    let statement = conn.prepare_cached(STANDING.sql).await?;
+    let users: Vec<Uuid> = named.iter().map(|named| named.user).collect();
+    let sessions: Vec<Option<Uuid>> = named.iter().map(|named| named.session).collect();
+    let mut standings = vec![None; named.len()];
+    for row in conn.query(&statement, &[&users, &sessions, &now]).await? {
+        let place: i64 = row.try_get(0)?;
+        if let Some(standing) =
+            usize::try_from(place).ok().and_then(|place| standings.get_mut(place))
+        {
+            *standing = Some(Standing { role: row.try_get(1)? });
+        }
+    }
+    Ok(standings)
 }

@@ -16,6 +16,7 @@ pub(super) const SECRET_KEYS: &[&str] = &[
     "password",
     "database_url",
     "migration_database_url",
+    "explain_database_url",
     "redis_url",
     "client_secret",
 ];
