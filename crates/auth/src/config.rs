@@ -17,8 +17,10 @@ pub use crate::{
     keys::Config as Jwt,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
+    passkey::Config as Passkey,
     password::Config as EmailPassword,
     session::Config as Session,
+    two_factor::Config as TwoFactor,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
 };
 
@@ -70,6 +72,10 @@ pub struct Config {
     pub magic_link: MagicLink,
     /// Mailed codes.
     pub email_otp: EmailOtp,
+    /// The second factor.
+    pub two_factor: TwoFactor,
+    /// Passkeys.
+    pub passkey: Passkey,
     /// Change of address.
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
@@ -111,6 +117,8 @@ impl Default for Config {
             email_verification: EmailVerification::default(),
             magic_link: MagicLink::default(),
             email_otp: EmailOtp::default(),
+            two_factor: TwoFactor::default(),
+            passkey: Passkey::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
             jwt: Jwt::default(),

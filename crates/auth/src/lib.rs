@@ -17,6 +17,7 @@ pub mod magic_link;
 pub mod mail;
 pub mod metrics;
 pub mod openapi;
+pub mod passkey;
 pub mod password;
 pub mod session;
 mod system;
@@ -25,6 +26,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod throttle;
+pub mod two_factor;
 pub mod user;
 pub mod verification;
 pub mod wire;
@@ -51,6 +53,8 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(email_verification::endpoints());
     endpoints.extend(magic_link::endpoints(config));
     endpoints.extend(email_otp::endpoints(config));
+    endpoints.extend(two_factor::endpoints(config));
+    endpoints.extend(passkey::endpoints(config));
     endpoints.extend(session::routes::endpoints());
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());

@@ -26,7 +26,9 @@ pub(crate) const ALL: &[&[&Statement]] = &[
     crate::events::STATEMENTS,
     crate::keys::store::STATEMENTS,
     crate::mail::store::STATEMENTS,
+    crate::passkey::store::STATEMENTS,
     crate::session::store::STATEMENTS,
+    crate::two_factor::store::STATEMENTS,
     crate::user::store::STATEMENTS,
     crate::verification::STATEMENTS,
 ];

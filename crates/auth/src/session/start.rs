@@ -5,7 +5,7 @@ use deadpool_postgres::GenericClient;
 use super::{Current, SignedIn, Token, cache, cookies, current::in_cookie, store};
 use crate::{
     app::{App, connection},
-    error::Result,
+    error::{Result, UNAUTHORIZED},
     events::{self, Event},
     http::{Answer, Call, origin::Redirect},
     user::User,
@@ -87,12 +87,7 @@ pub async fn start_in(
 ) -> Result<Current> {
     let SignIn { user, method: _, dont_remember } = sign_in;
     let config = &app.config.session;
-    if !config.keep_replaced
-        && !app.config.features.multi_session
-        && let Ok(replaced) = in_cookie(app, call)
-    {
-        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
-    }
+    end_replaced(app, call, conn).await?;
     let token = Token::generate();
     let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
     let client = store::Client { ip_address: &call.client.stored, user_agent: call.user_agent() };
@@ -134,4 +129,47 @@ impl Answer {
         self.with_cookies(cookies::remember(app, call, &session.token, session.dont_remember))
             .with_cookies(cache::write(app, call, session))
     }
+}
+
+/// Ends the session that a browser brings along to a sign-in (SE-03).
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn end_replaced(app: &App, call: &Call, conn: &impl GenericClient) -> Result<()> {
+    let config = &app.config.session;
+    if !config.keep_replaced
+        && !app.config.features.multi_session
+        && let Ok(replaced) = in_cookie(app, call)
+    {
+        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
+    }
+    Ok(())
+}
+
+/// Gives a signed-in browser a new token, as its user may do more or less from now on than before. The old one is dead.
+///
+/// # Errors
+/// `UNAUTHORIZED`, when the session ended meanwhile.
+pub(crate) async fn rotate_in(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    caller: &Current,
+    user: &User,
+) -> Result<Current> {
+    let config = &app.config.session;
+    let token = Token::generate();
+    let dont_remember = caller.dont_remember;
+    let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
+    let old = &caller.signed_in.session;
+    let stored = token.stored(config.token_storage);
+    let session = store::rotate_session(conn, old.id, &stored, call.now, lifetime).await?;
+    let session = session.ok_or(UNAUTHORIZED)?;
+    store::delete_session(conn, &old.token).await?;
+    let signed_in = SignedIn {
+        session,
+        user: user.clone(),
+        organization: caller.signed_in.organization.clone(),
+    };
+    Ok(Current { signed_in: signed_in.into(), token, dont_remember })
 }
