@@ -23,8 +23,10 @@ pub use crate::{
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
     next_step::Config as NextStep,
     organization::Config as Organization,
+    passkey::Config as Passkey,
     password::Config as EmailPassword,
     session::Config as Session,
+    two_factor::Config as TwoFactor,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
     users_sync::Config as UsersSync,
 };
@@ -81,6 +83,10 @@ pub struct Config {
     pub device: Device,
     /// Proof that a person is there.
     pub captcha: Captcha,
+    /// The second factor.
+    pub two_factor: TwoFactor,
+    /// Passkeys.
+    pub passkey: Passkey,
     /// Change of address.
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
@@ -134,6 +140,8 @@ impl Default for Config {
             email_otp: EmailOtp::default(),
             device: Device::default(),
             captcha: Captcha::default(),
+            two_factor: TwoFactor::default(),
+            passkey: Passkey::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
             admin: Admin::default(),

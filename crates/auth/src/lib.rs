@@ -23,6 +23,7 @@ pub mod metrics;
 mod next_step;
 pub mod openapi;
 pub mod organization;
+pub mod passkey;
 pub mod password;
 pub mod permissions;
 pub mod session;
@@ -32,6 +33,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod throttle;
+pub mod two_factor;
 pub mod user;
 pub mod users_sync;
 pub mod verification;
@@ -60,6 +62,8 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(magic_link::endpoints(config));
     endpoints.extend(email_otp::endpoints(config));
     endpoints.extend(device::endpoints(config));
+    endpoints.extend(two_factor::endpoints(config));
+    endpoints.extend(passkey::endpoints(config));
     endpoints.extend(session::routes::endpoints());
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());

@@ -59,6 +59,9 @@ pub const ALL: &[Migration] = &[
     migration!(52, "0052_", "organization_role"),
     migration!(53, "0053_", "membership_index"),
     migration!(30, "0030_", "device"),
+    migration!(20, "0020_", "two_factor"),
+    migration!(21, "0021_", "session_proof"),
+    migration!(22, "0022_", "passkey"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.

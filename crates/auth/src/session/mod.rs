@@ -21,6 +21,7 @@ pub use current::{Current, Reason, current, fresh, fresh_now, presented, require
 pub use live::{Live, Named, Standing};
 pub use reader::Reader;
 pub use start::{Method, SignIn, redirect_signed_in, start, start_in};
+pub(crate) use start::{end_replaced, rotate_in};
 pub use store::{Session, SignedIn};
 pub use token::{StoredToken, Token};
 
