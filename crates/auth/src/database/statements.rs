@@ -29,6 +29,7 @@ pub(crate) const ALL: &[&[&Statement]] = &[
     crate::events::STATEMENTS,
     crate::keys::store::STATEMENTS,
     crate::mail::store::STATEMENTS,
+    crate::next_step::STATEMENTS,
     crate::organization::store::invitations::STATEMENTS,
     crate::organization::store::members::STATEMENTS,
     crate::organization::store::organizations::STATEMENTS,
@@ -38,7 +39,6 @@ pub(crate) const ALL: &[&[&Statement]] = &[
     crate::session::store::STATEMENTS,
     crate::two_factor::store::STATEMENTS,
     crate::user::store::STATEMENTS,
-    crate::next_step::STATEMENTS,
     crate::users_sync::STATEMENTS,
     crate::verification::STATEMENTS,
 ];

@@ -16,8 +16,6 @@ use crate::{
 
 /// Operations for everybody; all others are for the holder of a session.
 const PUBLIC: &[&str] = &[
-    "next_step",
-    "users_sync_webhook",
     "anonymous_token",
     "check_verification_otp",
     "device_code",
@@ -34,6 +32,7 @@ const PUBLIC: &[&str] = &[
     "jwks",
     "magic_link_confirm",
     "magic_link_verify",
+    "next_step",
     "ok",
     "post_session",
     "reference",
@@ -49,6 +48,7 @@ const PUBLIC: &[&str] = &[
     "sign_in_magic_link",
     "sign_out",
     "sign_up_email",
+    "users_sync_webhook",
     "verify_email",
     "verify_email_otp",
 ];
