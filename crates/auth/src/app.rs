@@ -32,6 +32,7 @@ use crate::{
     mail::Outbox,
     metrics::Metrics,
     password::Hasher,
+    phone_number::Texts,
     session::{self, Reader},
     throttle::Throttle,
     wire,
@@ -106,11 +107,10 @@ impl App {
             limits: Throttle::new(&config.rate_limit, &db)?,
             cookie_cache: session::cache::cache(&config),
             keys: Keys::default(),
-            outbox: Arc::new(Outbox::new(
-                &config.mail,
-                self::sealer(&config),
-                config.inbox.enabled,
-            )?),
+            outbox: Arc::new(
+                Outbox::new(&config.mail, self::sealer(&config), config.inbox.enabled)?
+                    .with_texts(Texts::new(&config, &sealer, &clock)?),
+            ),
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),

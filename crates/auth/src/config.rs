@@ -11,15 +11,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::address;
 pub use crate::{
+    anonymous::Config as Anonymous,
     email_otp::Config as EmailOtp,
     email_verification::Config as EmailVerification,
     http::origin::AmbiguousRedirects,
     keys::Config as Jwt,
+    last_login_method::Config as LastLoginMethod,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
+    one_time_token::Config as OneTimeToken,
     password::Config as EmailPassword,
+    phone_number::Config as PhoneNumber,
     session::Config as Session,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
+    username::Config as Username,
 };
 
 /// Everything the auth server can be told.
@@ -70,6 +75,16 @@ pub struct Config {
     pub magic_link: MagicLink,
     /// Mailed codes.
     pub email_otp: EmailOtp,
+    /// User names.
+    pub username: Username,
+    /// Telephone numbers and codes by text message.
+    pub phone_number: PhoneNumber,
+    /// Guests.
+    pub anonymous: Anonymous,
+    /// Tokens that take a session over to another place.
+    pub one_time_token: OneTimeToken,
+    /// Which way somebody signed in last.
+    pub last_login_method: LastLoginMethod,
     /// Change of address.
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
@@ -111,6 +126,11 @@ impl Default for Config {
             email_verification: EmailVerification::default(),
             magic_link: MagicLink::default(),
             email_otp: EmailOtp::default(),
+            username: Username::default(),
+            phone_number: PhoneNumber::default(),
+            anonymous: Anonymous::default(),
+            one_time_token: OneTimeToken::default(),
+            last_login_method: LastLoginMethod::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
             jwt: Jwt::default(),
@@ -305,15 +325,15 @@ pub struct Features {
     pub teams: bool,
     /// Several accounts in one browser.
     pub multi_session: bool,
-    /// Members for telephone numbers.
+    /// Telephone numbers and codes by text message: `[phone_number]`.
     pub phone_number: bool,
-    /// Members for user names.
+    /// User names: `[username]`.
     pub username: bool,
-    /// The member that marks guests.
+    /// Guests: `[anonymous]`.
     pub anonymous: bool,
     /// The member that tells of a second factor.
     pub two_factor: bool,
-    /// The member that tells how the user last signed in.
+    /// A cookie and a member that tell how the user last signed in: `[last_login_method]`.
     pub last_login_method: bool,
 }
 

@@ -3,6 +3,7 @@
 //! [`router`] is the whole of it: the endpoints of every feature that is on, under every mount.
 
 pub mod account;
+pub mod anonymous;
 pub mod app;
 pub mod config;
 pub mod database;
@@ -12,12 +13,16 @@ pub mod error;
 pub mod events;
 pub mod http;
 pub mod keys;
+pub mod last_login_method;
 pub mod limits;
 pub mod magic_link;
 pub mod mail;
 pub mod metrics;
+mod multi_session;
+pub mod one_time_token;
 pub mod openapi;
 pub mod password;
+pub mod phone_number;
 pub mod session;
 mod system;
 #[cfg(test)]
@@ -26,6 +31,7 @@ mod testing;
 mod tests;
 pub mod throttle;
 pub mod user;
+pub mod username;
 pub mod verification;
 pub mod wire;
 
@@ -51,7 +57,12 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(email_verification::endpoints());
     endpoints.extend(magic_link::endpoints(config));
     endpoints.extend(email_otp::endpoints(config));
+    endpoints.extend(username::endpoints(config));
+    endpoints.extend(phone_number::endpoints(config));
+    endpoints.extend(anonymous::endpoints(config));
+    endpoints.extend(one_time_token::endpoints(config));
     endpoints.extend(session::routes::endpoints());
+    endpoints.extend(multi_session::endpoints(config));
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());
     endpoints.extend(keys::routes::endpoints(config));

@@ -130,6 +130,15 @@ fn all_features() -> Table {
         storage = "plain"
         change_email = { verify_current = false }
 
+        [phone_number]
+        sign_up = true
+        temporary_email = "{digits}@phone.example"
+        require_verification = false
+        send_to_unknown = true
+
+        [one_time_token]
+        enabled = true
+
         [features]
         teams = true
         phone_number = true
@@ -165,6 +174,13 @@ fn strict() -> Table {
             sign_up = false
             storage = "hashed"
             change_email = { verify_current = true }
+
+            [phone_number]
+            sign_up = false
+            require_verification = true
+
+            [username]
+            immutable = true
 
             [change_email]
             confirm_by_mail = true
@@ -206,6 +222,12 @@ fn short() -> Table {
             expires_in = 1
 
             [email_otp]
+            expires_in = 1
+
+            [phone_number]
+            expires_in = 1
+
+            [one_time_token]
             expires_in = 1
 
             [email_password]

@@ -50,6 +50,7 @@ pub const ALL: &[Migration] = &[
     migration!(5, "0005_", "views"),
     migration!(10, "0010_", "mail"),
     migration!(11, "0011_", "limits"),
+    migration!(24, "0024_", "guests"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.

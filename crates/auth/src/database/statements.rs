@@ -23,11 +23,15 @@ impl Statement {
 #[cfg_attr(not(test), expect(dead_code, reason = "only the test reads the list"))]
 pub(crate) const ALL: &[&[&Statement]] = &[
     crate::account::store::STATEMENTS,
+    crate::anonymous::store::STATEMENTS,
     crate::events::STATEMENTS,
     crate::keys::store::STATEMENTS,
+    crate::last_login_method::STATEMENTS,
     crate::mail::store::STATEMENTS,
+    crate::phone_number::store::STATEMENTS,
     crate::session::store::STATEMENTS,
     crate::user::store::STATEMENTS,
+    crate::username::store::STATEMENTS,
     crate::verification::STATEMENTS,
 ];
 

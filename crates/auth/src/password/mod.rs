@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 mod change;
 mod hasher;
 mod policy;
+mod prove;
 mod reset;
 mod sign_in;
 mod sign_up;
@@ -107,3 +108,4 @@ pub(crate) fn endpoints(config: &Whole) -> Vec<Endpoint> {
 }
 
 pub(crate) use change::confirm;
+pub(crate) use prove::{admit, admit_proven, prove, signed_in};

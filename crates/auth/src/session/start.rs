@@ -4,10 +4,12 @@ use deadpool_postgres::GenericClient;
 
 use super::{Current, SignedIn, Token, cache, cookies, current::in_cookie, store};
 use crate::{
+    anonymous,
     app::{App, connection},
     error::Result,
     events::{self, Event},
     http::{Answer, Call, origin::Redirect},
+    last_login_method,
     user::User,
 };
 
@@ -55,6 +57,29 @@ pub struct SignIn<'a> {
     pub dont_remember: bool,
 }
 
+impl Method {
+    /// As Better Auth's last-login-method plugin names it; `None` for what it does not name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Password => Some("email"),
+            Self::EmailOtp => Some("email-otp"),
+            Self::MagicLink => Some("magic-link"),
+            Self::Social(provider) => Some(provider),
+            Self::Passkey => Some("passkey"),
+            Self::EmailVerification
+            | Self::Session
+            | Self::Username
+            | Self::PhoneNumber
+            | Self::Anonymous
+            | Self::OneTimeToken
+            | Self::TwoFactor
+            | Self::Device
+            | Self::Impersonation => None,
+        }
+    }
+}
+
 impl<'a> SignIn<'a> {
     /// Remembered, as most ways in are.
     #[must_use]
@@ -85,14 +110,11 @@ pub async fn start_in(
     conn: &impl GenericClient,
     sign_in: SignIn<'_>,
 ) -> Result<Current> {
-    let SignIn { user, method: _, dont_remember } = sign_in;
+    let SignIn { user, method, dont_remember } = sign_in;
     let config = &app.config.session;
-    if !config.keep_replaced
-        && !app.config.features.multi_session
-        && let Ok(replaced) = in_cookie(app, call)
-    {
-        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
-    }
+    anonymous::link(app, call, conn, user).await?;
+    end_replaced(app, call, conn, user).await?;
+    let user = last_login_method::note(app, call, conn, user, &method).await?;
     let token = Token::generate();
     let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
     let client = store::Client { ip_address: &call.client.stored, user_agent: call.user_agent() };
@@ -100,8 +122,31 @@ pub async fn start_in(
     let session = store::create_session(conn, &stored, user.id, client, call.now, lifetime).await?;
     let event = Event::SignedIn { email: user.email.clone(), session: session.id };
     events::record(app, conn, call, event, Some(user.id)).await?;
-    let signed_in = SignedIn { session, user: user.clone(), organization: None };
+    let signed_in = SignedIn { session, user, organization: None };
     Ok(Current { signed_in: signed_in.into(), token, dont_remember })
+}
+
+/// Ends the session that the browser brings along; where it may hold several accounts, the one of the same account.
+async fn end_replaced(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    user: &User,
+) -> Result<()> {
+    let config = &app.config.session;
+    if app.config.features.multi_session {
+        for (name, token) in cookies::other_sessions(app, call) {
+            let stored = token.stored(config.token_storage);
+            if store::delete_own_session(conn, user.id, Some(&stored), None).await?.is_some() {
+                call.aside.cookies([call.mount.cookies.delete(name)]);
+            }
+        }
+    } else if !config.keep_replaced
+        && let Ok(replaced) = in_cookie(app, call)
+    {
+        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
+    }
+    Ok(())
 }
 
 /// Sends the browser on to where a sign-in was to end, with the cookies of the session.

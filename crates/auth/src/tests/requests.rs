@@ -16,12 +16,23 @@ use crate::{
 /// A server with everything switched on that there is.
 pub(super) async fn everything(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(|config| {
-        config.change_email.enabled = true;
-        config.delete_user.enabled = true;
-        config.email_verification.enabled = true;
+        switch_on(config);
         change(config);
     })
     .await
+}
+
+/// Every feature that has a switch.
+pub(super) fn switch_on(config: &mut Config) {
+    config.change_email.enabled = true;
+    config.delete_user.enabled = true;
+    config.email_verification.enabled = true;
+    config.one_time_token.enabled = true;
+    config.features.anonymous = true;
+    config.features.last_login_method = true;
+    config.features.multi_session = true;
+    config.features.phone_number = true;
+    config.features.username = true;
 }
 
 /// Both mounts of [`TestApp`].

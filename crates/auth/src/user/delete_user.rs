@@ -178,6 +178,7 @@ async fn delete_with_token(app: &App, call: &Call, user: &User, token: &str) -> 
 async fn delete(app: &App, call: &Call, conn: &impl GenericClient, user: &User) -> Result<()> {
     verification::delete_all(conn, Purpose::ResetPassword, &user.id.to_string()).await?;
     verification::delete_all(conn, Purpose::DeleteAccount, &user.id.to_string()).await?;
+    verification::delete_all(conn, Purpose::ChangeEmail, &user.id.to_string()).await?;
     users::delete_user(conn, user.id).await?;
     events::record(app, conn, call, Event::UserDeleted { email: user.email.clone() }, Some(user.id))
         .await

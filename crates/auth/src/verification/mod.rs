@@ -61,6 +61,10 @@ pub enum Purpose {
     DeleteAccount,
     /// Signing in. The value is JSON: the address, and the name of a user to be.
     MagicLink,
+    /// A change of address, beside the signed link that says which: so that the link can be revoked. The value is the user's id.
+    ChangeEmail,
+    /// Taking a session over to another place. The value is the session's token, sealed where tokens are hashed.
+    OneTimeToken,
 }
 
 impl Purpose {
@@ -69,6 +73,8 @@ impl Purpose {
             Self::ResetPassword => "reset-password:",
             Self::DeleteAccount => "delete-account-",
             Self::MagicLink => "magic-link:",
+            Self::ChangeEmail => "change-email-link:",
+            Self::OneTimeToken => "one-time-token:",
         }
     }
 
