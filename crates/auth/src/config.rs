@@ -20,9 +20,11 @@ pub use crate::{
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
     one_time_token::Config as OneTimeToken,
+    passkey::Config as Passkey,
     password::Config as EmailPassword,
     phone_number::Config as PhoneNumber,
     session::Config as Session,
+    two_factor::Config as TwoFactor,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
     username::Config as Username,
 };
@@ -85,6 +87,10 @@ pub struct Config {
     pub one_time_token: OneTimeToken,
     /// Which way somebody signed in last.
     pub last_login_method: LastLoginMethod,
+    /// The second factor.
+    pub two_factor: TwoFactor,
+    /// Passkeys.
+    pub passkey: Passkey,
     /// Change of address.
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
@@ -131,6 +137,8 @@ impl Default for Config {
             anonymous: Anonymous::default(),
             one_time_token: OneTimeToken::default(),
             last_login_method: LastLoginMethod::default(),
+            two_factor: TwoFactor::default(),
+            passkey: Passkey::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
             jwt: Jwt::default(),

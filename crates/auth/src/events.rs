@@ -59,6 +59,22 @@ pub enum Event {
     AccountAdopted { email: String },
     /// A way in was removed.
     AccountUnlinked,
+    /// A first factor was proven, a second one is asked for.
+    TwoFactorAsked,
+    /// A user is asked for a second factor from now on.
+    TwoFactorEnabled,
+    /// A user is not asked for a second factor any more.
+    TwoFactorDisabled,
+    /// A user got new backup codes.
+    BackupCodesReplaced,
+    /// A backup code was used up.
+    BackupCodeUsed { left: usize },
+    /// A browser skips the second factor from now on.
+    DeviceTrusted,
+    /// A user has a further passkey.
+    PasskeyAdded { passkey: Uuid },
+    /// A passkey was removed by its user.
+    PasskeyRemoved { passkey: Uuid },
     /// A user is gone.
     UserDeleted { email: String },
     /// Somebody was turned away.
@@ -83,6 +99,10 @@ pub enum Refused {
     WrongPassword,
     /// Not this code, or it is dead.
     WrongCode,
+    /// Not the second factor of this user, or too many guesses at it.
+    WrongSecondFactor,
+    /// No such passkey, or its signature is wrong.
+    WrongPasskey,
     /// The address is not proven yet.
     EmailNotVerified,
     /// Shut out.
@@ -102,6 +122,8 @@ impl Refused {
         match self {
             Self::WrongPassword => "wrong-password",
             Self::WrongCode => "wrong-code",
+            Self::WrongSecondFactor => "wrong-second-factor",
+            Self::WrongPasskey => "wrong-passkey",
             Self::EmailNotVerified => "email-not-verified",
             Self::Banned => "banned",
             Self::Origin => "origin",
@@ -134,6 +156,14 @@ impl Event {
             Self::CodeRequested { .. } => "code-requested",
             Self::AccountAdopted { .. } => "account-adopted",
             Self::AccountUnlinked => "account-unlinked",
+            Self::TwoFactorAsked => "two-factor-asked",
+            Self::TwoFactorEnabled => "two-factor-enabled",
+            Self::TwoFactorDisabled => "two-factor-disabled",
+            Self::BackupCodesReplaced => "backup-codes-replaced",
+            Self::BackupCodeUsed { .. } => "backup-code-used",
+            Self::DeviceTrusted => "device-trusted",
+            Self::PasskeyAdded { .. } => "passkey-added",
+            Self::PasskeyRemoved { .. } => "passkey-removed",
             Self::UserDeleted { .. } => "user-deleted",
             Self::Refused { .. } => "refused",
             Self::Limited { .. } => "limited",
@@ -158,6 +188,10 @@ impl Event {
             Self::SessionRevoked { session }
             | Self::OneTimeTokenMade { session }
             | Self::OneTimeTokenUsed { session } => json!({ "session": session }),
+            Self::BackupCodeUsed { left } => json!({ "left": left }),
+            Self::PasskeyAdded { passkey } | Self::PasskeyRemoved { passkey } => {
+                json!({ "passkey": passkey })
+            }
             Self::EmailChanged { from, to } => json!({ "from": from, "to": to }),
             Self::Refused { why, email: None, detail } => {
                 json!({ "why": why.as_str(), "detail": detail })
@@ -171,7 +205,12 @@ impl Event {
             | Self::PasswordResetRequested
             | Self::PasswordReset
             | Self::EmailVerified
-            | Self::AccountUnlinked => Value::Null,
+            | Self::AccountUnlinked
+            | Self::TwoFactorAsked
+            | Self::TwoFactorEnabled
+            | Self::TwoFactorDisabled
+            | Self::BackupCodesReplaced
+            | Self::DeviceTrusted => Value::Null,
         }
     }
 

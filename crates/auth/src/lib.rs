@@ -21,6 +21,7 @@ pub mod metrics;
 mod multi_session;
 pub mod one_time_token;
 pub mod openapi;
+pub mod passkey;
 pub mod password;
 pub mod phone_number;
 pub mod session;
@@ -30,6 +31,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod throttle;
+pub mod two_factor;
 pub mod user;
 pub mod username;
 pub mod verification;
@@ -61,6 +63,8 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(phone_number::endpoints(config));
     endpoints.extend(anonymous::endpoints(config));
     endpoints.extend(one_time_token::endpoints(config));
+    endpoints.extend(two_factor::endpoints(config));
+    endpoints.extend(passkey::endpoints(config));
     endpoints.extend(session::routes::endpoints());
     endpoints.extend(multi_session::endpoints(config));
     endpoints.extend(user::endpoints());

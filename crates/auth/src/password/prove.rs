@@ -13,7 +13,8 @@ use crate::{
     error::{Refusal, Result},
     events::{self, Refused},
     http::{Answer, Call},
-    session::{self, SignIn},
+    session::{self, Current, SignIn},
+    two_factor,
     user::{self, User},
     wire,
 };
@@ -91,6 +92,30 @@ pub(crate) async fn admit_proven(
     Err(EMAIL_NOT_VERIFIED.into())
 }
 
+/// What a right password leads to.
+pub(crate) enum Begun {
+    /// A session.
+    Session(Current),
+    /// The question for a second factor.
+    SecondFactor(Answer),
+}
+
+/// Begins the session, unless a second factor must be proven first: the one gate of every sign-in by password.
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn begin(app: &App, call: &Call, sign_in: SignIn<'_>) -> Result<Begun> {
+    let mut conn = connection(app).await?;
+    let tx = conn.transaction().await?;
+    if let Some(pending) = two_factor::challenge_after(app, call, &tx, &sign_in).await? {
+        tx.commit().await?;
+        return Ok(Begun::SecondFactor(pending.answer(app, call)?));
+    }
+    let started = session::start_in(app, call, &tx, sign_in).await?;
+    tx.commit().await?;
+    Ok(Begun::Session(started))
+}
+
 #[derive(Serialize)]
 struct SignedInBody<'a> {
     redirect: bool,
@@ -110,7 +135,10 @@ pub(crate) async fn signed_in(
     sign_in: SignIn<'_>,
     callback_url: Option<&str>,
 ) -> Result<Answer> {
-    let started = session::start(app, call, sign_in).await?;
+    let started = match begin(app, call, sign_in).await? {
+        Begun::Session(started) => started,
+        Begun::SecondFactor(answer) => return Ok(answer),
+    };
     let redirect = callback_url.filter(|url| !url.is_empty());
     let answer = Answer::json(&SignedInBody {
         redirect: redirect.is_some(),

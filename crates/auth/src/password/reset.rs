@@ -20,6 +20,7 @@ use crate::{
     },
     mail::{self, Message},
     session::store as sessions,
+    two_factor,
     user::{self, Email, store as users},
     verification::{self, OneTime, Purpose},
     wire,
@@ -208,6 +209,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
     if config.revoke_sessions_on_reset {
         sessions::delete_sessions(&tx, user.id).await?;
+        two_factor::forget_devices(&tx, user.id).await?;
     }
     events::record(&app, &tx, &call, Event::PasswordReset, Some(user.id)).await?;
     mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;

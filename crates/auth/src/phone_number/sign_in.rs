@@ -16,8 +16,8 @@ use crate::{
         endpoint::Access,
         fields::{Fields, FromFields},
     },
-    password,
-    session::{self, Method, SignIn as Begin},
+    password::{self, Begun},
+    session::{Method, SignIn as Begin},
     user::User,
     wire,
 };
@@ -77,7 +77,10 @@ async fn sign_in_phone_number(app: App, call: Call) -> Result<Answer> {
     }
     let sign_in =
         Begin { user: &user, method: Method::PhoneNumber, dont_remember: !body.remember_me };
-    let started = session::start(&app, &call, sign_in).await?;
+    let started = match password::begin(&app, &call, sign_in).await? {
+        Begun::Session(started) => started,
+        Begun::SecondFactor(answer) => return Ok(answer),
+    };
     Ok(Answer::json(&SignedInBody {
         token: started.token.reveal(),
         user: wire::user(&app, &started.signed_in.user),

@@ -21,6 +21,7 @@ use crate::{
         fields::{Fields, Form, FromFields},
     },
     session::{self, Current, Method, SignIn, store as sessions},
+    two_factor,
     user::{
         self, Email, User,
         store::{self as users, NewUser},
@@ -112,8 +113,12 @@ async fn verify_phone_number(app: App, call: Call) -> Result<Answer> {
             Answer::json(&Verified { status: true, token: None, user: wire::user(&app, &user) })
         }
         Ok(user) => {
-            let method = Method::PhoneNumber;
-            let started = session::start_in(&app, &call, &tx, SignIn::by(method, &user)).await?;
+            let sign_in = SignIn::by(Method::PhoneOtp, &user);
+            if let Some(pending) = two_factor::challenge_after(&app, &call, &tx, &sign_in).await? {
+                tx.commit().await?;
+                return pending.answer(&app, &call);
+            }
+            let started = session::start_in(&app, &call, &tx, sign_in).await?;
             tx.commit().await?;
             let user = &started.signed_in.user;
             let token = Some(started.token.reveal());

@@ -13,6 +13,7 @@ use crate::{
     error::{Refusal, Result, UNAUTHORIZED},
     events::{self, Refused},
     http::{Call, Layout},
+    two_factor,
     user::{self, User},
 };
 
@@ -45,6 +46,8 @@ pub enum Reason {
     Expired,
     /// The user is shut out.
     Banned,
+    /// Somebody is signed in, and must set up a second factor before anything else.
+    TwoFactorRequired,
 }
 
 impl Reason {
@@ -58,6 +61,7 @@ impl Reason {
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::Banned => "banned",
+            Self::TwoFactorRequired => "two-factor-required",
         }
     }
 }
@@ -104,25 +108,28 @@ pub async fn current(app: &App, call: &Call) -> Result<Option<Current>> {
 /// The caller's live session, read from the database now: for whatever acts on an account.
 ///
 /// # Errors
-/// `UNAUTHORIZED`, when there is none.
+/// `UNAUTHORIZED`, when there is none; `TWO_FACTOR_REQUIRED`, when its user must set one up first.
 pub async fn required_now(app: &App, call: &Call) -> Result<Current> {
-    Ok(current(app, call).await?.ok_or(UNAUTHORIZED)?)
+    let caller = current(app, call).await?.ok_or(UNAUTHORIZED)?;
+    two_factor::demand(app, call, &caller.signed_in).await?;
+    Ok(caller)
 }
 
 /// The caller's live session; or the browser's copy of it, where the configuration lets every endpoint read that.
 ///
 /// # Errors
-/// `UNAUTHORIZED`, when there is neither.
+/// `UNAUTHORIZED`, when there is neither; `TWO_FACTOR_REQUIRED`.
 pub async fn required(app: &App, call: &Call) -> Result<Current> {
     if app.config.session.cookie_cache.everywhere
         && let Some(cached) = cache::read(app, call)
     {
+        two_factor::demand(app, call, &cached.signed_in).await?;
         return Ok(cached);
     }
     required_now(app, call).await
 }
 
-/// The caller's session, begun not long ago. Counts from sign-in: a renewal proves nothing (SE-20).
+/// The caller's session, begun or proven not long ago. A renewal proves nothing (SE-20).
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `SESSION_NOT_FRESH`.
@@ -150,11 +157,21 @@ impl Current {
     #[must_use]
     pub fn is_fresh(&self, app: &App, call: &Call) -> bool {
         let age = app.config.session.fresh_age;
-        age == 0 || (call.now - self.signed_in.session.created_at).num_seconds() < i64::from(age)
+        let session = &self.signed_in.session;
+        let proven = session.proven_at.unwrap_or(session.created_at).max(session.created_at);
+        age == 0 || (call.now - proven).num_seconds() < i64::from(age)
+    }
+
+    /// Lets nobody past whose session began or was proven long ago.
+    ///
+    /// # Errors
+    /// `SESSION_NOT_FRESH`.
+    pub fn demand_fresh(&self, app: &App, call: &Call) -> Result<()> {
+        if self.is_fresh(app, call) { Ok(()) } else { Err(SESSION_NOT_FRESH.into()) }
     }
 
     fn if_fresh(self, app: &App, call: &Call) -> Result<Self> {
-        if self.is_fresh(app, call) { Ok(self) } else { Err(SESSION_NOT_FRESH.into()) }
+        self.demand_fresh(app, call).map(|()| self)
     }
 }
 

@@ -18,6 +18,7 @@ mod token;
 pub use current::{Current, Reason, current, fresh, fresh_now, presented, required, required_now};
 pub use reader::Reader;
 pub use start::{Method, SignIn, redirect_signed_in, start, start_in};
+pub(crate) use start::{end_replaced, rotate_in};
 pub use store::{Session, SignedIn};
 pub use token::{StoredToken, Token};
 

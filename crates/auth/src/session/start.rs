@@ -6,7 +6,7 @@ use super::{Current, SignedIn, Token, cache, cookies, current::in_cookie, store}
 use crate::{
     anonymous,
     app::{App, connection},
-    error::Result,
+    error::{Result, UNAUTHORIZED},
     events::{self, Event},
     http::{Answer, Call, origin::Redirect},
     last_login_method,
@@ -28,8 +28,10 @@ pub enum Method {
     Session,
     /// A user name and a password.
     Username,
-    /// A telephone number, by code or password.
+    /// A telephone number and a password.
     PhoneNumber,
+    /// A code texted to the telephone.
+    PhoneOtp,
     /// Nothing: a guest.
     Anonymous,
     /// A one-time token of a live session.
@@ -71,6 +73,7 @@ impl Method {
             | Self::Session
             | Self::Username
             | Self::PhoneNumber
+            | Self::PhoneOtp
             | Self::Anonymous
             | Self::OneTimeToken
             | Self::TwoFactor
@@ -113,7 +116,8 @@ pub async fn start_in(
     let SignIn { user, method, dont_remember } = sign_in;
     let config = &app.config.session;
     anonymous::link(app, call, conn, user).await?;
-    end_replaced(app, call, conn, user).await?;
+    end_replaced(app, call, conn).await?;
+    end_same_account(app, call, conn, user).await?;
     let user = last_login_method::note(app, call, conn, user, &method).await?;
     let token = Token::generate();
     let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
@@ -126,25 +130,21 @@ pub async fn start_in(
     Ok(Current { signed_in: signed_in.into(), token, dont_remember })
 }
 
-/// Ends the session that the browser brings along; where it may hold several accounts, the one of the same account.
-async fn end_replaced(
+/// Where a browser may hold several accounts, ends the session that it holds of this one.
+async fn end_same_account(
     app: &App,
     call: &Call,
     conn: &impl GenericClient,
     user: &User,
 ) -> Result<()> {
-    let config = &app.config.session;
-    if app.config.features.multi_session {
-        for (name, token) in cookies::other_sessions(app, call) {
-            let stored = token.stored(config.token_storage);
-            if store::delete_own_session(conn, user.id, Some(&stored), None).await?.is_some() {
-                call.aside.cookies([call.mount.cookies.delete(name)]);
-            }
+    if !app.config.features.multi_session {
+        return Ok(());
+    }
+    for (name, token) in cookies::other_sessions(app, call) {
+        let stored = token.stored(app.config.session.token_storage);
+        if store::delete_own_session(conn, user.id, Some(&stored), None).await?.is_some() {
+            call.aside.cookies([call.mount.cookies.delete(name)]);
         }
-    } else if !config.keep_replaced
-        && let Ok(replaced) = in_cookie(app, call)
-    {
-        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
     }
     Ok(())
 }
@@ -179,4 +179,47 @@ impl Answer {
         self.with_cookies(cookies::remember(app, call, &session.token, session.dont_remember))
             .with_cookies(cache::write(app, call, session))
     }
+}
+
+/// Ends the session that a browser brings along to a sign-in (SE-03).
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn end_replaced(app: &App, call: &Call, conn: &impl GenericClient) -> Result<()> {
+    let config = &app.config.session;
+    if !config.keep_replaced
+        && !app.config.features.multi_session
+        && let Ok(replaced) = in_cookie(app, call)
+    {
+        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
+    }
+    Ok(())
+}
+
+/// Gives a signed-in browser a new token, as its user may do more or less from now on than before. The old one is dead.
+///
+/// # Errors
+/// `UNAUTHORIZED`, when the session ended meanwhile.
+pub(crate) async fn rotate_in(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    caller: &Current,
+    user: &User,
+) -> Result<Current> {
+    let config = &app.config.session;
+    let token = Token::generate();
+    let dont_remember = caller.dont_remember;
+    let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
+    let old = &caller.signed_in.session;
+    let stored = token.stored(config.token_storage);
+    let session = store::rotate_session(conn, old.id, &stored, call.now, lifetime).await?;
+    let session = session.ok_or(UNAUTHORIZED)?;
+    store::delete_session(conn, &old.token).await?;
+    let signed_in = SignedIn {
+        session,
+        user: user.clone(),
+        organization: caller.signed_in.organization.clone(),
+    };
+    Ok(Current { signed_in: signed_in.into(), token, dont_remember })
 }

@@ -37,6 +37,8 @@ pub struct Session {
     pub active_organization_id: Option<String>,
     /// The team last chosen.
     pub active_team_id: Option<String>,
+    /// The last time since sign-in that its user proved to be the same: counts for freshness as a sign-in does.
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
 /// The active organization of a session, when its user is still a member.
@@ -72,7 +74,7 @@ pub struct Client<'a> {
 
 macro_rules! session_columns {
     () => {
-        r#"s.id, s.token, s."userId", s."expiresAt", s."createdAt", s."updatedAt", s."ipAddress", s."userAgent", s."impersonatedBy", s."activeOrganizationId", s."activeTeamId""#
+        r#"s.id, s.token, s."userId", s."expiresAt", s."createdAt", s."updatedAt", s."ipAddress", s."userAgent", s."impersonatedBy", s."activeOrganizationId", s."activeTeamId", s.gatepost_proven_at"#
     };
 }
 
@@ -108,6 +110,23 @@ returning "#,
 const RENEW: Statement = Statement {
     name: "session.renew",
     sql: r#"update neon_auth.session set "expiresAt" = $2, "updatedAt" = $3 where id = $1"#,
+};
+
+const ROTATE: Statement = Statement {
+    name: "session.rotate",
+    sql: concat!(
+        r#"insert into neon_auth.session as s
+  (token, "userId", "expiresAt", "createdAt", "updatedAt", "ipAddress", "userAgent", "impersonatedBy", "activeOrganizationId", "activeTeamId")
+select $2, o."userId", $3, $4, $4, o."ipAddress", o."userAgent", o."impersonatedBy", o."activeOrganizationId", o."activeTeamId"
+from neon_auth.session o where o.id = $1
+returning "#,
+        session_columns!()
+    ),
+};
+
+const PROVE: Statement = Statement {
+    name: "session.prove",
+    sql: "update neon_auth.session set gatepost_proven_at = $2 where id = $1",
 };
 
 const LIST: Statement = Statement {
@@ -147,11 +166,22 @@ const PURGE: Statement = Statement::new(
 );
 
 /// Columns of `session_columns!`.
-const COUNT_IN_COLUMNS: usize = 11;
+const COUNT_IN_COLUMNS: usize = 12;
 
 /// Every statement, for the test that prepares them.
-pub(crate) const STATEMENTS: &[&Statement] =
-    &[&FIND, &CREATE, &RENEW, &LIST, &DELETE, &DELETE_OWN, &DELETE_ALL, &DELETE_OTHERS, &PURGE];
+pub(crate) const STATEMENTS: &[&Statement] = &[
+    &FIND,
+    &CREATE,
+    &RENEW,
+    &ROTATE,
+    &PROVE,
+    &LIST,
+    &DELETE,
+    &DELETE_OWN,
+    &DELETE_ALL,
+    &DELETE_OTHERS,
+    &PURGE,
+];
 
 fn session(row: &Row) -> Result<Session> {
     Ok(Session {
@@ -166,6 +196,7 @@ fn session(row: &Row) -> Result<Session> {
         impersonated_by: row.try_get(8)?,
         active_organization_id: row.try_get(9)?,
         active_team_id: row.try_get(10)?,
+        proven_at: row.try_get(11)?,
     })
 }
 
@@ -207,6 +238,32 @@ pub async fn create_session(
         )
         .await?;
     session(&row)
+}
+
+/// A new session in the place of another, whose choices it takes over; `None`: that one is gone. It is not ended.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn rotate_session(
+    conn: &impl GenericClient,
+    old: Uuid,
+    token: &StoredToken,
+    now: DateTime<Utc>,
+    lifetime: TimeDelta,
+) -> Result<Option<Session>> {
+    let statement = conn.prepare_cached(ROTATE.sql).await?;
+    let row = conn.query_opt(&statement, &[&old, &token.0, &(now + lifetime), &now]).await?;
+    row.as_ref().map(session).transpose()
+}
+
+/// Notes that the user of a session proved to be the same just now: it is fresh again.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn prove_session(conn: &impl GenericClient, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let statement = conn.prepare_cached(PROVE.sql).await?;
+    conn.execute(&statement, &[&id, &now]).await?;
+    Ok(())
 }
 
 /// Moves the end of a session.

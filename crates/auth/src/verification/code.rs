@@ -78,6 +78,12 @@ impl Slot {
             TextPurpose::ResetPassword => format!("phone-number-reset-{number}"),
         })
     }
+
+    /// For the second factor of one pending sign-in, or of one session.
+    #[must_use]
+    pub fn of_second_factor(key: &str) -> Self {
+        Self(format!("2fa-otp-{key}"))
+    }
 }
 
 /// How codes are kept and how often they may be guessed.
