@@ -35,6 +35,7 @@ use crate::{
     metrics::Metrics,
     password::Hasher,
     permissions::Roles,
+    phone_number::Texts,
     session::{self, Live, Reader},
     throttle::Throttle,
     wire,
@@ -120,11 +121,10 @@ impl App {
             captcha: Captcha::new(&config.captcha, &endpoints)?,
             cookie_cache: session::cache::cache(&config),
             keys: Keys::default(),
-            outbox: Arc::new(Outbox::new(
-                &config.mail,
-                self::sealer(&config),
-                config.inbox.enabled,
-            )?),
+            outbox: Arc::new(
+                Outbox::new(&config.mail, self::sealer(&config), config.inbox.enabled)?
+                    .with_texts(Texts::new(&config, &sealer, &clock)?),
+            ),
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),
             live: Live::start(&db),

@@ -3,4 +3,4 @@
 pub mod routes;
 pub mod store;
 
-pub use store::Credential;
+pub use store::{Credential, Handle};

@@ -53,6 +53,7 @@ pub const ALL: &[Migration] = &[
     migration!(20, "0020_", "two_factor"),
     migration!(21, "0021_", "session_proof"),
     migration!(22, "0022_", "passkey"),
+    migration!(24, "0024_", "guests"),
     migration!(30, "0030_", "device"),
     migration!(50, "0050_", "team"),
     migration!(51, "0051_", "team_member"),

@@ -29,7 +29,9 @@ const PUBLIC: &[&str] = &[
     "forget_password_email_otp",
     "generate_schema",
     "get_session",
+    "is_username_available",
     "jwks",
+    "list_device_sessions",
     "magic_link_confirm",
     "magic_link_verify",
     "next_step",
@@ -38,19 +40,28 @@ const PUBLIC: &[&str] = &[
     "reference",
     "request_password_reset",
     "request_password_reset_email_otp",
+    "request_password_reset_phone_number",
     "reset_password",
     "reset_password_callback",
     "reset_password_email_otp",
+    "reset_password_phone_number",
+    "send_phone_number_otp",
     "send_verification_email",
     "send_verification_otp",
+    "set_active_session",
+    "sign_in_anonymous",
     "sign_in_email",
     "sign_in_email_otp",
     "sign_in_magic_link",
+    "sign_in_phone_number",
+    "sign_in_username",
     "sign_out",
     "sign_up_email",
     "users_sync_webhook",
     "verify_email",
     "verify_email_otp",
+    "verify_one_time_token",
+    "verify_phone_number",
 ];
 
 fn everything_on() -> Config {
@@ -61,6 +72,9 @@ fn everything_on() -> Config {
 
 fn described() -> Value {
     openapi::document(&endpoints(&everything_on()), "/api/auth")
+    let mut config = Config::default();
+    requests::switch_everything_on(&mut config);
+    openapi::document(&endpoints(&config), "/api/auth")
 }
 
 #[test]
