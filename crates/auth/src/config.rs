@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::http::address;
 pub use crate::{
     admin::Config as Admin,
+    anonymous::Config as Anonymous,
     api_key::Config as ApiKeys,
     captcha::Config as Captcha,
     device::Config as Device,
-    anonymous::Config as Anonymous,
     email_otp::Config as EmailOtp,
     email_verification::Config as EmailVerification,
     http::origin::AmbiguousRedirects,
@@ -24,16 +24,16 @@ pub use crate::{
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
     next_step::Config as NextStep,
-    organization::Config as Organization,
     one_time_token::Config as OneTimeToken,
+    organization::Config as Organization,
     passkey::Config as Passkey,
     password::Config as EmailPassword,
     phone_number::Config as PhoneNumber,
     session::Config as Session,
     two_factor::Config as TwoFactor,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
-    users_sync::Config as UsersSync,
     username::Config as Username,
+    users_sync::Config as UsersSync,
 };
 
 /// Everything the auth server can be told.

@@ -4,8 +4,8 @@
 
 pub mod account;
 pub mod admin;
-pub mod api_key;
 pub mod anonymous;
+pub mod api_key;
 pub mod app;
 pub mod captcha;
 pub mod config;
@@ -22,8 +22,8 @@ pub mod limits;
 pub mod magic_link;
 pub mod mail;
 pub mod metrics;
-mod next_step;
 mod multi_session;
+mod next_step;
 pub mod one_time_token;
 pub mod openapi;
 pub mod organization;
@@ -40,8 +40,8 @@ mod tests;
 pub mod throttle;
 pub mod two_factor;
 pub mod user;
-pub mod users_sync;
 pub mod username;
+pub mod users_sync;
 pub mod verification;
 pub mod wire;
 

@@ -93,7 +93,6 @@ async fn refresh_keys(app: App) {
     }
 }
 
-<<<<<<< HEAD
 async fn sync_users(app: App) {
     let settings = &app.config.users_sync;
     let pause = TimeDelta::hours(i64::from(settings.full_sync_hours));
@@ -121,7 +120,6 @@ async fn remove_guests(app: &App, conn: &deadpool_postgres::Client) -> Result<u6
         return Ok(0);
     }
     anonymous::purge(conn, app.clock.now() - TimeDelta::days(days.into())).await
->>>>>>> ways
 }
 
 async fn remove_expired(app: App) {
