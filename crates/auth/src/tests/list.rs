@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-/// The P0 cases of the areas RL, EN, SE, CS, RD, JW, PW and LG.
+/// The P0 cases of the areas RL, EN, SE, CS, RD, JW, PW, LG and OR.
 const CASES: &[(&str, &[u32])] = &[
     ("RL", &[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 17, 18]),
     ("EN", &[1, 4, 6, 7, 8]),
@@ -15,6 +15,7 @@ const CASES: &[(&str, &[u32])] = &[
     ),
     ("PW", &[1, 2, 4, 5, 6, 7, 8, 9, 11, 13, 15, 18]),
     ("LG", &[2, 4, 6, 7]),
+    ("OR", &[1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 15, 17, 19, 21]),
 ];
 
 /// Cases that need what is not built yet.

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Operations for everybody; all others are for the holder of a session.
-const PUBLIC: [&str; 27] = [
+const PUBLIC: [&str; 29] = [
+    "accept_invitation_page",
     "anonymous_token",
     "check_verification_otp",
     "discovery",
@@ -24,6 +25,7 @@ const PUBLIC: [&str; 27] = [
     "generate_schema",
     "get_session",
     "jwks",
+    "list_user_invitations",
     "magic_link_confirm",
     "magic_link_verify",
     "ok",
