@@ -16,6 +16,8 @@ use crate::{
 
 /// Operations for everybody; all others are for the holder of a session.
 const PUBLIC: &[&str] = &[
+const PUBLIC: [&str; 29] = [
+    "accept_invitation_page",
     "anonymous_token",
     "check_verification_otp",
     "device_code",
@@ -32,6 +34,7 @@ const PUBLIC: &[&str] = &[
     "is_username_available",
     "jwks",
     "list_device_sessions",
+    "list_user_invitations",
     "magic_link_confirm",
     "magic_link_verify",
     "next_step",
