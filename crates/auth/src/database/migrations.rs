@@ -52,6 +52,7 @@ pub const ALL: &[Migration] = &[
     migration!(11, "0011_", "limits"),
     migration!(60, "0060_", "admin"),
     migration!(61, "0061_", "api_key"),
+    migration!(62, "0062_", "row_level_security"),
     migration!(50, "0050_", "team"),
     migration!(51, "0051_", "team_member"),
     migration!(52, "0052_", "organization_role"),
