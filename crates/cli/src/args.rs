@@ -146,6 +146,11 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Read an outside provider's list of users and bring `neon_auth.users_sync` in step with it
+    Sync {
+        /// The name under `[users_sync.sources]`; without it, every source that has an `api_key`
+        source: Option<String>,
+    },
     /// Set a user's password, read from standard input, and end all sessions
     SetPassword {
         /// Email address

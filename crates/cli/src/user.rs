@@ -15,6 +15,7 @@ use gatepost_auth::{
     password,
     session::store as sessions,
     user::{Email, User, store as users},
+    users_sync::{self, Outcome},
     verification::{self, Purpose},
 };
 use serde_json::{Map, json};
@@ -54,6 +55,7 @@ pub(crate) fn run(
                 };
                 if let Some(password) = new.password {
                     password::check_new(&app, password, &[email.as_str(), new.name])
+                        .await
                         .map_err(|refused| refusal(&refused))?;
                 }
                 let Some(user) = create(&app, &new).await? else {
@@ -62,6 +64,7 @@ pub(crate) fn run(
                 output::print(&format!("created {} ({})\n", user.email, user.id))
             }
             UserCommand::List { json } => list(&app, json).await,
+            UserCommand::Sync { source } => sync(&app, source.as_deref()).await,
             UserCommand::SetPassword { email } => set_password(&app, &parse(&email)?).await,
             UserCommand::SetRole { email, role } => {
                 let outcome = format!("has the role {role}");
@@ -186,6 +189,25 @@ fn as_json(user: &User) -> String {
     .to_string()
 }
 
+async fn sync(app: &App, source: Option<&str>) -> anyhow::Result<()> {
+    let listed = app.config.users_sync.sources.iter().filter(|(_, it)| it.has_list());
+    let names: Vec<&str> = match source {
+        Some(name) => vec![name],
+        None => listed.map(|(name, _)| name.as_str()).collect(),
+    };
+    if names.is_empty() {
+        bail!("no source under [users_sync.sources] has an api_key");
+    }
+    for name in names {
+        let outcome = users_sync::sync(app, name, TimeDelta::zero())
+            .await
+            .with_context(|| format!("the full sync of {name}"))?;
+        let Some(Outcome { listed, written, deleted }) = outcome else { continue };
+        output::print(&format!("{name}: {listed} listed, {written} written, {deleted} deleted\n"))?;
+    }
+    Ok(())
+}
+
 async fn set_password(app: &App, email: &Email) -> anyhow::Result<()> {
     let password = read_password()?;
     let found = users::find_user_by_email(&app.db.get().await?, email).await;
@@ -193,6 +215,7 @@ async fn set_password(app: &App, email: &Email) -> anyhow::Result<()> {
         bail!("{} has no account", email.as_str());
     };
     password::check_new(app, &password, &[email.as_str(), &user.name])
+        .await
         .map_err(|refused| refusal(&refused))?;
     let hash = app.hasher.hash(&password).await.map_err(|error| refusal(&error))?;
     let mut conn = app.db.get().await?;
@@ -235,6 +258,7 @@ pub(crate) fn refusal(error: &gatepost_auth::error::Error) -> anyhow::Error {
     match error {
         Error::Refused(refusal) => Refused(vec![refusal.message.to_owned()]).into(),
         Error::Explained(_, _, message) => Refused(vec![message.clone()]).into(),
+        Error::OAuth(refusal) => Refused(vec![refusal.description.to_string()]).into(),
         Error::Unavailable(cause) | Error::Internal(cause) => anyhow::anyhow!("{cause:#}"),
         Error::Limited(_) | Error::Busy(_) => anyhow::anyhow!("too much at once; try again"),
     }

@@ -153,6 +153,11 @@ fn all_features() -> Table {
 
         [organization]
         dynamic_roles = true
+        [device]
+        enabled = true
+        store_codes = "plain"
+        verification_uri = "/device"
+        blocked_clients = ["bad-client"]
 
         [features]
         teams = true
@@ -200,6 +205,8 @@ fn strict() -> Table {
             maximum_roles = 1
             maximum_teams = 3
             maximum_team_members = 2
+            [device]
+            interval = 1
 
             [change_email]
             confirm_by_mail = true
@@ -239,6 +246,11 @@ fn short() -> Table {
 
             [magic_link]
             expires_in = 1
+
+            [device]
+            expires_in = 1
+            interval = 1
+            blocked_clients = []
 
             [email_otp]
             expires_in = 1

@@ -25,6 +25,7 @@ pub(crate) const ALL: &[&[&Statement]] = &[
     crate::account::store::STATEMENTS,
     crate::admin::store::STATEMENTS,
     crate::api_key::store::STATEMENTS,
+    crate::device::store::STATEMENTS,
     crate::events::STATEMENTS,
     crate::keys::store::STATEMENTS,
     crate::mail::store::STATEMENTS,
@@ -33,8 +34,12 @@ pub(crate) const ALL: &[&[&Statement]] = &[
     crate::organization::store::organizations::STATEMENTS,
     crate::organization::store::roles::STATEMENTS,
     crate::organization::store::teams::STATEMENTS,
+    crate::passkey::store::STATEMENTS,
     crate::session::store::STATEMENTS,
+    crate::two_factor::store::STATEMENTS,
     crate::user::store::STATEMENTS,
+    crate::next_step::STATEMENTS,
+    crate::users_sync::STATEMENTS,
     crate::verification::STATEMENTS,
 ];
 

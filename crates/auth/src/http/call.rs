@@ -2,6 +2,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use gatepost_protocol::cookie::Cookies;
 use http::{HeaderMap, Method, header};
@@ -39,6 +40,10 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// The JSON or form body; none was sent: `None`.
     pub body: Option<Value>,
+    /// The body as it came, for signatures over it.
+    pub raw: Bytes,
+    /// The pairs of a form body in order, repeated ones too.
+    pub form: Vec<(String, String)>,
     /// The mount it came through.
     pub mount: Arc<Mount>,
     /// The socket's other end.

@@ -1,4 +1,4 @@
-//! The road of every request: route, limit, body, origin, redirect targets, endpoint, headers.
+//! The road of every request: route, limit, body, origin, redirect targets, captcha, endpoint, headers.
 //!
 //! The order is Better Auth's, which clients rely on: an unknown path is 404 before anything is judged, a malformed body
 //! is 400 before anybody is asked who they are.
@@ -7,6 +7,7 @@ use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Insta
 
 use anyhow::anyhow;
 use axum::body::Body;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use gatepost_protocol::random;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
@@ -54,6 +55,8 @@ pub async fn serve(
         client: app.addresses.resolve(peer, &texts(&parts.headers, FORWARDED_FOR)),
         query: body::query(parts.uri.query().unwrap_or_default()),
         body: None,
+        raw: Bytes::new(),
+        form: Vec::new(),
         mount: Arc::clone(&mount),
         peer,
         request_id: request_id.clone(),
@@ -74,7 +77,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Result<Answer> {
     app.limits.request(app, endpoint, &call).await?;
-    call.body = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
+    let sent = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
+    (call.body, call.form, call.raw) = (sent.body, sent.form, sent.raw);
     if let Err(refusal) = check_origin(app, endpoint, &call) {
         events::refused_origin(app, &call, refusal.detail()).await;
         return Err(Error::Explained(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string()));
@@ -98,6 +102,7 @@ async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Resu
             None => {}
         }
     }
+    app.captcha.check(app, endpoint, &call).await?;
     endpoint.handler.call(app.clone(), call).await
 }
 

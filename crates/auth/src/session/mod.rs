@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub mod cache;
 pub mod cookies;
 mod current;
+mod live;
 mod reader;
 pub mod routes;
 mod start;
@@ -17,8 +18,10 @@ mod token;
 
 pub(crate) use current::SESSION_NOT_FRESH;
 pub use current::{Current, Reason, current, fresh, fresh_now, presented, required, required_now};
+pub use live::{Live, Named, Standing};
 pub use reader::Reader;
 pub use start::{Method, SignIn, redirect_signed_in, start, start_in};
+pub(crate) use start::{end_replaced, rotate_in};
 pub use store::{Session, SignedIn};
 pub use token::{StoredToken, Token};
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Current, SignedIn, Token, cache, cookies, current::in_cookie, store};
 use crate::{
     app::{App, connection},
-    error::Result,
+    error::{Result, UNAUTHORIZED},
     events::{self, Event},
     http::{Answer, Call, origin::Redirect},
     user::{User, store as users},
@@ -94,12 +94,8 @@ pub async fn start_in(
         Method::Impersonation(by) => Some(by),
         _ => None,
     };
-    if !config.keep_replaced
-        && !app.config.features.multi_session
-        && impersonated_by.is_none()
-        && let Ok(replaced) = in_cookie(app, call)
-    {
-        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
+    if impersonated_by.is_none() {
+        end_replaced(app, call, conn).await?;
     }
     if config.recorded_stale_cookie
         && app.config.features.anonymous
@@ -166,4 +162,47 @@ impl Answer {
         self.with_cookies(cookies::remember(app, call, &session.token, session.dont_remember))
             .with_cookies(cache::write(app, call, session))
     }
+}
+
+/// Ends the session that a browser brings along to a sign-in (SE-03).
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn end_replaced(app: &App, call: &Call, conn: &impl GenericClient) -> Result<()> {
+    let config = &app.config.session;
+    if !config.keep_replaced
+        && !app.config.features.multi_session
+        && let Ok(replaced) = in_cookie(app, call)
+    {
+        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
+    }
+    Ok(())
+}
+
+/// Gives a signed-in browser a new token, as its user may do more or less from now on than before. The old one is dead.
+///
+/// # Errors
+/// `UNAUTHORIZED`, when the session ended meanwhile.
+pub(crate) async fn rotate_in(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    caller: &Current,
+    user: &User,
+) -> Result<Current> {
+    let config = &app.config.session;
+    let token = Token::generate();
+    let dont_remember = caller.dont_remember;
+    let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
+    let old = &caller.signed_in.session;
+    let stored = token.stored(config.token_storage);
+    let session = store::rotate_session(conn, old.id, &stored, call.now, lifetime).await?;
+    let session = session.ok_or(UNAUTHORIZED)?;
+    store::delete_session(conn, &old.token).await?;
+    let signed_in = SignedIn {
+        session,
+        user: user.clone(),
+        organization: caller.signed_in.organization.clone(),
+    };
+    Ok(Current { signed_in: signed_in.into(), token, dont_remember })
 }

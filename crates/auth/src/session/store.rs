@@ -5,7 +5,10 @@ use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::StoredToken;
+use super::{
+    StoredToken,
+    live::{Named, Standing},
+};
 use crate::{
     database::statements::Statement,
     error::Result,
@@ -37,6 +40,8 @@ pub struct Session {
     pub active_organization_id: Option<String>,
     /// The team last chosen.
     pub active_team_id: Option<String>,
+    /// The last time since sign-in that its user proved to be the same: counts for freshness as a sign-in does.
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
 /// The active organization of a session, when its user is still a member.
@@ -72,7 +77,7 @@ pub struct Client<'a> {
 
 macro_rules! session_columns {
     () => {
-        r#"s.id, s.token, s."userId", s."expiresAt", s."createdAt", s."updatedAt", s."ipAddress", s."userAgent", s."impersonatedBy", s."activeOrganizationId", s."activeTeamId""#
+        r#"s.id, s.token, s."userId", s."expiresAt", s."createdAt", s."updatedAt", s."ipAddress", s."userAgent", s."impersonatedBy", s."activeOrganizationId", s."activeTeamId", s.gatepost_proven_at"#
     };
 }
 
@@ -96,6 +101,18 @@ where s.token = any($1)"#
     ),
 };
 
+/// Many look-ups at once, by what tokens name: one row for each that holds.
+const STANDING: Statement = Statement {
+    name: "session.standing",
+    sql: r#"select asked.place - 1, u.role
+from unnest($1::uuid[], $2::uuid[]) with ordinality asked ("user", session, place)
+join neon_auth."user" u on u.id = asked."user"
+where not (coalesce(u.banned, false) and (u."banExpires" is null or u."banExpires" > $3))
+  and exists (
+    select from neon_auth.session s
+    where s."userId" = u.id and s."expiresAt" > $3 and (asked.session is null or s.id = asked.session))"#,
+};
+
 /// The lock makes a ban and a sign-in wait for each other: whichever comes second sees the first (AD-09).
 const CREATE: Statement = Statement {
     name: "session.create",
@@ -115,6 +132,23 @@ returning "#,
 const RENEW: Statement = Statement {
     name: "session.renew",
     sql: r#"update neon_auth.session set "expiresAt" = $2, "updatedAt" = $3 where id = $1"#,
+};
+
+const ROTATE: Statement = Statement {
+    name: "session.rotate",
+    sql: concat!(
+        r#"insert into neon_auth.session as s
+  (token, "userId", "expiresAt", "createdAt", "updatedAt", "ipAddress", "userAgent", "impersonatedBy", "activeOrganizationId", "activeTeamId")
+select $2, o."userId", $3, $4, $4, o."ipAddress", o."userAgent", o."impersonatedBy", o."activeOrganizationId", o."activeTeamId"
+from neon_auth.session o where o.id = $1
+returning "#,
+        session_columns!()
+    ),
+};
+
+const PROVE: Statement = Statement {
+    name: "session.prove",
+    sql: "update neon_auth.session set gatepost_proven_at = $2 where id = $1",
 };
 
 const LIST: Statement = Statement {
@@ -154,11 +188,23 @@ const PURGE: Statement = Statement::new(
 );
 
 /// Columns of `session_columns!`.
-const COUNT_IN_COLUMNS: usize = 11;
+const COUNT_IN_COLUMNS: usize = 12;
 
 /// Every statement, for the test that prepares them.
-pub(crate) const STATEMENTS: &[&Statement] =
-    &[&FIND, &CREATE, &RENEW, &LIST, &DELETE, &DELETE_OWN, &DELETE_ALL, &DELETE_OTHERS, &PURGE];
+pub(crate) const STATEMENTS: &[&Statement] = &[
+    &FIND,
+    &STANDING,
+    &CREATE,
+    &RENEW,
+    &ROTATE,
+    &PROVE,
+    &LIST,
+    &DELETE,
+    &DELETE_OWN,
+    &DELETE_ALL,
+    &DELETE_OTHERS,
+    &PURGE,
+];
 
 /// A row of `session_columns!`.
 pub(crate) fn session(row: &Row) -> Result<Session> {
@@ -174,6 +220,7 @@ pub(crate) fn session(row: &Row) -> Result<Session> {
         impersonated_by: row.try_get(8)?,
         active_organization_id: row.try_get(9)?,
         active_team_id: row.try_get(10)?,
+        proven_at: row.try_get(11)?,
     })
 }
 
@@ -237,6 +284,32 @@ pub async fn create_session(
         )
         .await?;
     row.as_ref().map(session).transpose()
+}
+
+/// A new session in the place of another, whose choices it takes over; `None`: that one is gone. It is not ended.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn rotate_session(
+    conn: &impl GenericClient,
+    old: Uuid,
+    token: &StoredToken,
+    now: DateTime<Utc>,
+    lifetime: TimeDelta,
+) -> Result<Option<Session>> {
+    let statement = conn.prepare_cached(ROTATE.sql).await?;
+    let row = conn.query_opt(&statement, &[&old, &token.0, &(now + lifetime), &now]).await?;
+    row.as_ref().map(session).transpose()
+}
+
+/// Notes that the user of a session proved to be the same just now: it is fresh again.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn prove_session(conn: &impl GenericClient, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let statement = conn.prepare_cached(PROVE.sql).await?;
+    conn.execute(&statement, &[&id, &now]).await?;
+    Ok(())
 }
 
 /// Moves the end of a session.
@@ -322,4 +395,28 @@ pub async fn delete_other_sessions(
 pub async fn purge(conn: &impl GenericClient, before: DateTime<Utc>) -> Result<u64> {
     let statement = conn.prepare_cached(PURGE.sql).await?;
     Ok(conn.execute(&statement, &[&before]).await?)
+}
+
+/// The standing of everybody named, in the same order; `None`: the session is over, or its user is shut out or gone.
+///
+/// # Errors
+/// Those of Postgres.
+pub(super) async fn standings(
+    conn: &impl GenericClient,
+    named: &[Named],
+    now: DateTime<Utc>,
+) -> Result<Vec<Option<Standing>>> {
+    let statement = conn.prepare_cached(STANDING.sql).await?;
+    let users: Vec<Uuid> = named.iter().map(|named| named.user).collect();
+    let sessions: Vec<Option<Uuid>> = named.iter().map(|named| named.session).collect();
+    let mut standings = vec![None; named.len()];
+    for row in conn.query(&statement, &[&users, &sessions, &now]).await? {
+        let place: i64 = row.try_get(0)?;
+        if let Some(standing) =
+            usize::try_from(place).ok().and_then(|place| standings.get_mut(place))
+        {
+            *standing = Some(Standing { role: row.try_get(1)? });
+        }
+    }
+    Ok(standings)
 }

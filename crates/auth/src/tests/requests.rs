@@ -13,13 +13,19 @@ use crate::{
     testing::{Browser, Reply, TestApp},
 };
 
+/// Everything that there is: what is off by default too.
+pub(super) fn switch_everything_on(config: &mut Config) {
+    config.api_key.enabled = true;
+    config.change_email.enabled = true;
+    config.delete_user.enabled = true;
+    config.device.enabled = true;
+    config.email_verification.enabled = true;
+}
+
 /// A server with everything switched on that there is.
 pub(super) async fn everything(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(|config| {
-        config.api_key.enabled = true;
-        config.change_email.enabled = true;
-        config.delete_user.enabled = true;
-        config.email_verification.enabled = true;
+        switch_everything_on(config);
         change(config);
     })
     .await
