@@ -48,6 +48,7 @@ const PUBLIC: &[&str] = &[
     "reset_password_email_otp",
     "reset_password_phone_number",
     "send_phone_number_otp",
+    "send_two_factor_otp",
     "send_verification_email",
     "send_verification_otp",
     "set_active_session",
@@ -60,10 +61,13 @@ const PUBLIC: &[&str] = &[
     "sign_out",
     "sign_up_email",
     "users_sync_webhook",
+    "verify_backup_code",
     "verify_email",
     "verify_email_otp",
     "verify_one_time_token",
     "verify_phone_number",
+    "verify_totp",
+    "verify_two_factor_otp",
 ];
 
 fn everything_on() -> Config {
