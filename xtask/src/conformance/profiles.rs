@@ -100,6 +100,12 @@ fn recorded() -> Table {
         [email_otp]
         enabled = false
 
+        [two_factor]
+        first_factors = "password"
+        allow_passwordless = false
+        allow_reuse = true
+        recorded_challenge = true
+
         [change_email]
         enabled = true
         confirm_by_mail = false
@@ -150,6 +156,16 @@ fn all_features() -> Table {
         enabled = true
         storage = "plain"
         change_email = { verify_current = false }
+
+        [two_factor]
+        issuer = "Golden App"
+        otp = { storage = "plain" }
+
+        [passkey]
+        enabled = true
+        rp_id = "localhost"
+        rp_name = "Golden App"
+        fresh_to_delete = false
 
         [organization]
         dynamic_roles = true
@@ -202,6 +218,11 @@ fn strict() -> Table {
             sign_up = false
             storage = "hashed"
             change_email = { verify_current = true }
+
+            [two_factor]
+            skip_verification = true
+            lockout_attempts = 3
+            lockout_duration = 60
 
             [organization]
             require_email_verification = true
@@ -269,6 +290,10 @@ fn short() -> Table {
             [email_otp]
             expires_in = 1
 
+            [two_factor]
+            challenge_expires_in = 1
+            otp = { expires_in = 1 }
+
             [organization]
             invitation_expires_in = 1
             [phone_number]
@@ -324,6 +349,9 @@ fn bare() -> Table {
         enabled = false
 
         [delete_user]
+        enabled = false
+
+        [two_factor]
         enabled = false
 
         [features]

@@ -328,6 +328,12 @@ impl Fields {
         }
     }
 
+    /// Anything; what is no object is nothing.
+    pub fn anything(&mut self, name: &'static str) -> Option<Map<String, Value>> {
+        self.note(name, Kind::Record, false);
+        self.values.get(name).and_then(Value::as_object).cloned()
+    }
+
     /// Actions by resource, which must be there.
     pub fn statements(&mut self, name: &'static str) -> Statements {
         let sent = self.values.contains_key(name);

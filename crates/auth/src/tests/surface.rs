@@ -17,6 +17,7 @@ use crate::{
 /// Operations for everybody; all others are for the holder of a session.
 const PUBLIC: &[&str] = &[
     "accept_invitation_page",
+const PUBLIC: [&str; 41] = [
     "anonymous_token",
     "check_verification_otp",
     "device_code",
@@ -38,6 +39,8 @@ const PUBLIC: &[&str] = &[
     "magic_link_verify",
     "next_step",
     "ok",
+    "passkey_generate_authenticate_options",
+    "passkey_verify_authentication",
     "post_session",
     "reference",
     "request_password_reset",
