@@ -91,6 +91,7 @@ fn recorded() -> Table {
         [email_verification]
         enabled = true
         send_on_sign_up = true
+        confirm = false
 
         [magic_link]
         enabled = false
@@ -311,6 +312,9 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
             enabled = true
 
             [magic_link]
+            confirm = false
+
+            [email_verification]
             confirm = false
 
             [features]

@@ -50,10 +50,10 @@ pub const ALL: &[Migration] = &[
     migration!(5, "0005_", "views"),
     migration!(10, "0010_", "mail"),
     migration!(11, "0011_", "limits"),
-    migration!(24, "0024_", "guests"),
     migration!(20, "0020_", "two_factor"),
     migration!(21, "0021_", "session_proof"),
     migration!(22, "0022_", "passkey"),
+    migration!(24, "0024_", "guests"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.

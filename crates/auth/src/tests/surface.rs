@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Operations for everybody; all others are for the holder of a session.
-const PUBLIC: [&str; 38] = [
+const PUBLIC: [&str; 43] = [
     "anonymous_token",
     "check_verification_otp",
     "discovery",
@@ -39,6 +39,7 @@ const PUBLIC: [&str; 38] = [
     "reset_password_email_otp",
     "reset_password_phone_number",
     "send_phone_number_otp",
+    "send_two_factor_otp",
     "send_verification_email",
     "send_verification_otp",
     "set_active_session",
@@ -50,10 +51,14 @@ const PUBLIC: [&str; 38] = [
     "sign_in_username",
     "sign_out",
     "sign_up_email",
+    "verify_backup_code",
     "verify_email",
+    "verify_email_confirm",
     "verify_email_otp",
     "verify_one_time_token",
     "verify_phone_number",
+    "verify_totp",
+    "verify_two_factor_otp",
 ];
 
 fn described() -> Value {
