@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::address;
 pub use crate::{
+    admin::Config as Admin,
     anonymous::Config as Anonymous,
+    api_key::Config as ApiKeys,
+    captcha::Config as Captcha,
+    device::Config as Device,
     email_otp::Config as EmailOtp,
     email_verification::Config as EmailVerification,
     http::origin::AmbiguousRedirects,
@@ -19,7 +23,9 @@ pub use crate::{
     last_login_method::Config as LastLoginMethod,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
+    next_step::Config as NextStep,
     one_time_token::Config as OneTimeToken,
+    organization::Config as Organization,
     passkey::Config as Passkey,
     password::Config as EmailPassword,
     phone_number::Config as PhoneNumber,
@@ -27,6 +33,7 @@ pub use crate::{
     two_factor::Config as TwoFactor,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
     username::Config as Username,
+    users_sync::Config as UsersSync,
 };
 
 /// Everything the auth server can be told.
@@ -77,6 +84,10 @@ pub struct Config {
     pub magic_link: MagicLink,
     /// Mailed codes.
     pub email_otp: EmailOtp,
+    /// Sign-in of devices by a code that is approved elsewhere.
+    pub device: Device,
+    /// Proof that a person is there.
+    pub captcha: Captcha,
     /// User names.
     pub username: Username,
     /// Telephone numbers and codes by text message.
@@ -95,6 +106,12 @@ pub struct Config {
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
     pub delete_user: DeleteUser,
+    /// Administration of users.
+    pub admin: Admin,
+    /// API keys.
+    pub api_key: ApiKeys,
+    /// Organizations: limits, invitations, roles, teams.
+    pub organization: Organization,
     /// Signing keys and tokens.
     pub jwt: Jwt,
     /// Delivery of mail.
@@ -103,6 +120,10 @@ pub struct Config {
     pub inbox: Inbox,
     /// What may be used at all.
     pub features: Features,
+    /// Where a user goes after signing in.
+    pub next_step: NextStep,
+    /// Users of outside providers in `neon_auth.users_sync`.
+    pub users_sync: UsersSync,
     /// Calls that the server makes itself: to identity providers, gateways, webhooks.
     pub outbound: Outbound,
 }
@@ -132,6 +153,8 @@ impl Default for Config {
             email_verification: EmailVerification::default(),
             magic_link: MagicLink::default(),
             email_otp: EmailOtp::default(),
+            device: Device::default(),
+            captcha: Captcha::default(),
             username: Username::default(),
             phone_number: PhoneNumber::default(),
             anonymous: Anonymous::default(),
@@ -141,10 +164,15 @@ impl Default for Config {
             passkey: Passkey::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
+            admin: Admin::default(),
+            api_key: ApiKeys::default(),
+            organization: Organization::default(),
             jwt: Jwt::default(),
             mail: Mail::default(),
             inbox: Inbox::default(),
             features: Features::default(),
+            next_step: NextStep::default(),
+            users_sync: UsersSync::default(),
             outbound: Outbound::default(),
         }
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    admin,
     app::{App, connection},
     database::statements::Statement,
     error::Result,
@@ -77,6 +78,12 @@ pub enum Event {
     PasskeyRemoved { passkey: Uuid },
     /// A user is gone.
     UserDeleted { email: String },
+    /// A device asked for a code.
+    DeviceRequested { client: String },
+    /// Somebody let a device sign in as themselves.
+    DeviceApproved { client: String },
+    /// Somebody turned a device away.
+    DeviceDenied { client: String },
     /// Somebody was turned away.
     Refused {
         /// The reason.
@@ -86,10 +93,58 @@ pub enum Event {
         /// What was received and what would have been taken, for the operator.
         detail: Option<String>,
     },
+    /// An API key was made.
+    ApiKeyCreated { key: Uuid },
+    /// An API key was changed.
+    ApiKeyChanged { key: Uuid },
+    /// An API key was deleted.
+    ApiKeyDeleted { key: Uuid },
+    /// An administrator did something to a user.
+    ByAdmin { deed: admin::Deed, by: Uuid },
+    /// Something happened to an organization; `about` names the address, role or member.
+    Organization { deed: Deed, organization: Uuid, about: Option<String> },
     /// Too many requests.
     Limited { path: String },
     /// A signing key was made.
     KeyRotated { kid: Uuid },
+}
+
+/// What happened to an organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It came to be.
+    Created,
+    /// It is gone, with everything in it.
+    Deleted,
+    /// Somebody was invited.
+    Invited,
+    /// Somebody accepted.
+    Joined,
+    /// A member left.
+    Left,
+    /// A member was removed.
+    Removed,
+    /// A member got other roles.
+    RoleChanged,
+    /// A role of its own was made, changed or deleted.
+    PermissionsChanged,
+}
+
+impl Deed {
+    /// As it stands in the audit table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "organization-created",
+            Self::Deleted => "organization-deleted",
+            Self::Invited => "organization-invited",
+            Self::Joined => "organization-joined",
+            Self::Left => "organization-left",
+            Self::Removed => "organization-member-removed",
+            Self::RoleChanged => "organization-role-changed",
+            Self::PermissionsChanged => "organization-permissions-changed",
+        }
+    }
 }
 
 /// Why somebody was turned away.
@@ -111,8 +166,14 @@ pub enum Refused {
     Origin,
     /// A redirect target that is not trusted.
     RedirectTarget,
+    /// No proof that a person is there.
+    Captcha,
     /// Two sessions in one request.
     AmbiguousSession,
+    /// An administrator acting as the user, where only the user may act.
+    Impersonation,
+    /// An API key that is unknown, over, or used up.
+    ApiKey,
 }
 
 impl Refused {
@@ -128,7 +189,10 @@ impl Refused {
             Self::Banned => "banned",
             Self::Origin => "origin",
             Self::RedirectTarget => "redirect-target",
+            Self::Captcha => "captcha",
             Self::AmbiguousSession => "ambiguous-session",
+            Self::Impersonation => "impersonation",
+            Self::ApiKey => "api-key",
         }
     }
 }
@@ -165,7 +229,15 @@ impl Event {
             Self::PasskeyAdded { .. } => "passkey-added",
             Self::PasskeyRemoved { .. } => "passkey-removed",
             Self::UserDeleted { .. } => "user-deleted",
+            Self::DeviceRequested { .. } => "device-requested",
+            Self::DeviceApproved { .. } => "device-approved",
+            Self::DeviceDenied { .. } => "device-denied",
             Self::Refused { .. } => "refused",
+            Self::ApiKeyCreated { .. } => "api-key-created",
+            Self::ApiKeyChanged { .. } => "api-key-changed",
+            Self::ApiKeyDeleted { .. } => "api-key-deleted",
+            Self::ByAdmin { deed, .. } => deed.name(),
+            Self::Organization { deed, .. } => deed.as_str(),
             Self::Limited { .. } => "limited",
             Self::KeyRotated { .. } => "key-rotated",
         }
@@ -182,6 +254,9 @@ impl Event {
                 json!({ "email": email })
             }
             Self::CodeRequested { purpose } => json!({ "purpose": purpose }),
+            Self::DeviceRequested { client }
+            | Self::DeviceApproved { client }
+            | Self::DeviceDenied { client } => json!({ "client": client }),
             Self::PhoneNumberChanged { number } => json!({ "phoneNumber": number }),
             Self::UsernameChanged { username } => json!({ "username": username }),
             Self::GuestLinked { guest } => json!({ "guest": guest }),
@@ -197,6 +272,13 @@ impl Event {
                 json!({ "why": why.as_str(), "detail": detail })
             }
             Self::Refused { why, email, .. } => json!({ "why": why.as_str(), "email": email }),
+            Self::ApiKeyCreated { key }
+            | Self::ApiKeyChanged { key }
+            | Self::ApiKeyDeleted { key } => json!({ "key": key }),
+            Self::ByAdmin { deed, by } => deed.details(*by),
+            Self::Organization { organization, about, .. } => {
+                json!({ "organization": organization, "about": about })
+            }
             Self::Limited { path } => json!({ "path": path }),
             Self::KeyRotated { kid } => json!({ "kid": kid }),
             Self::SignedOut
@@ -216,6 +298,7 @@ impl Event {
 
     const fn session(&self) -> Option<Uuid> {
         match self {
+            Self::ByAdmin { deed, .. } => deed.session(),
             Self::SignedIn { session, .. }
             | Self::SessionRevoked { session }
             | Self::OneTimeTokenMade { session }

@@ -17,7 +17,7 @@ use crate::postgres::{Postgres, free_port};
 use crate::report::Counts;
 use crate::server::{Profile, Server, build};
 
-const FOLDER: &str = "conformance/neon-clients";
+pub(super) const FOLDER: &str = "conformance/neon-clients";
 const VARIANTS: [&str; 3] = ["default", "verify", "nosignup"];
 
 /// How to drive the npm clients.
@@ -101,7 +101,7 @@ pub(crate) async fn run(options: &Options) -> Result<Counts> {
     Ok(counts)
 }
 
-fn node_in(folder: &Path) -> Command {
+pub(super) fn node_in(folder: &Path) -> Command {
     let mut command = program("node", FOLDER);
     command.current_dir(folder);
     command

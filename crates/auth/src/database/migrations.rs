@@ -54,6 +54,20 @@ pub const ALL: &[Migration] = &[
     migration!(21, "0021_", "session_proof"),
     migration!(22, "0022_", "passkey"),
     migration!(24, "0024_", "guests"),
+    migration!(30, "0030_", "device"),
+    migration!(80, "0080_", "users_sync"),
+    migration!(81, "0081_", "default_organization"),
+    migration!(60, "0060_", "admin"),
+    migration!(61, "0061_", "api_key"),
+    migration!(62, "0062_", "row_level_security"),
+    migration!(50, "0050_", "team"),
+    migration!(51, "0051_", "team_member"),
+    migration!(52, "0052_", "organization_role"),
+    migration!(53, "0053_", "membership_index"),
+    migration!(60, "0060_", "admin"),
+    migration!(61, "0061_", "api_key"),
+    migration!(80, "0080_", "users_sync"),
+    migration!(81, "0081_", "default_organization"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.

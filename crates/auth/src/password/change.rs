@@ -5,7 +5,7 @@ use gatepost_protocol::body::Shown;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{CREDENTIAL_ACCOUNT_NOT_FOUND, INVALID_PASSWORD, policy};
+use super::{CREDENTIAL_ACCOUNT_NOT_FOUND, INVALID_PASSWORD, breached, policy};
 use crate::{
     account::store as accounts,
     app::{App, connection},
@@ -98,8 +98,9 @@ async fn change_password(app: App, call: Call) -> Result<Answer> {
     let body: ChangePassword = call.body()?;
     let caller = session::required_now(&app, &call).await?;
     let user = &caller.signed_in.user;
-    policy::check_new(&app, &body.new, &[&user.email, &user.name])?;
+    policy::check_rules(&app, &body.new, &[&user.email, &user.name])?;
     confirm(&app, &call, user, &body.current, CREDENTIAL_ACCOUNT_NOT_FOUND.into()).await?;
+    breached::check(&app, &body.new).await?;
     let hash = app.hasher.hash(&body.new).await?;
 
     let mut conn = connection(&app).await?;

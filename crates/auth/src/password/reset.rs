@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{INVALID_TOKEN, policy};
+use super::{INVALID_TOKEN, breached, policy};
 use crate::{
     account::store as accounts,
     app::{App, connection},
@@ -183,10 +183,11 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     let owner = verification::find(&conn, secret, call.now).await?;
     drop(conn);
     let owner = owner.and_then(|owner| Uuid::parse_str(&owner).ok());
-    policy::check_new(&app, &body.new, &[])?;
+    policy::check_rules(&app, &body.new, &[])?;
     if owner.is_none() {
         return Err(INVALID_TOKEN.into());
     }
+    breached::check(&app, &body.new).await?;
     let hash = app.hasher.hash(&body.new).await?;
 
     let mut conn = connection(&app).await?;

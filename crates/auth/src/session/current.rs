@@ -17,8 +17,15 @@ use crate::{
     user::{self, User},
 };
 
-const SESSION_NOT_FRESH: Refusal =
+/// The session began too long ago for what is asked.
+pub(crate) const SESSION_NOT_FRESH: Refusal =
     Refusal::new(StatusCode::FORBIDDEN, "SESSION_NOT_FRESH", "Session is not fresh");
+
+const NOT_WHILE_IMPERSONATING: Refusal = Refusal::new(
+    StatusCode::FORBIDDEN,
+    "NOT_WHILE_IMPERSONATING",
+    "Only the user may do this, not somebody acting as the user",
+);
 
 /// The caller's session.
 #[derive(Clone, Debug)]
@@ -69,7 +76,7 @@ impl Reason {
 /// The caller's live session, read from the database now.
 ///
 /// # Errors
-/// Unavailable, when the database cannot be reached: never taken for "nobody".
+/// Unavailable, when the database cannot be reached: never taken for "nobody"; `NOT_WHILE_IMPERSONATING`.
 pub async fn current(app: &App, call: &Call) -> Result<Option<Current>> {
     let token = match presented(app, call) {
         Ok(token) => token,
@@ -91,7 +98,7 @@ pub async fn current(app: &App, call: &Call) -> Result<Option<Current>> {
             let current =
                 Current { signed_in, token, dont_remember: cookies::dont_remember(app, call) };
             call.aside.cookies(cache::write(app, call, &current));
-            return Ok(Some(current));
+            return current.if_the_user(app, call).await.map(Some);
         }
     };
     if let (Reason::Expired, Some(found)) = (reason, &found)
@@ -115,16 +122,20 @@ pub async fn required_now(app: &App, call: &Call) -> Result<Current> {
     Ok(caller)
 }
 
-/// The caller's live session; or the browser's copy of it, where the configuration lets every endpoint read that.
+/// The caller's live session; or the browser's copy of it, where the configuration lets every endpoint read that; or what
+/// an API key stands for.
 ///
 /// # Errors
 /// `UNAUTHORIZED`, when there is neither; `TWO_FACTOR_REQUIRED`.
 pub async fn required(app: &App, call: &Call) -> Result<Current> {
+    if let Some(by_key) = &call.api_key {
+        return Ok(by_key.clone());
+    }
     if app.config.session.cookie_cache.everywhere
         && let Some(cached) = cache::read(app, call)
     {
         two_factor::demand(app, call, &cached.signed_in).await?;
-        return Ok(cached);
+        return cached.if_the_user(app, call).await;
     }
     required_now(app, call).await
 }
@@ -168,6 +179,16 @@ impl Current {
     /// `SESSION_NOT_FRESH`.
     pub fn demand_fresh(&self, app: &App, call: &Call) -> Result<()> {
         if self.is_fresh(app, call) { Ok(()) } else { Err(SESSION_NOT_FRESH.into()) }
+    }
+
+    /// What only the person may do is withheld from an administrator who acts as the user (AD-07).
+    async fn if_the_user(self, app: &App, call: &Call) -> Result<Self> {
+        if call.personal && self.signed_in.session.impersonated_by.is_some() {
+            events::refused(app, call, Refused::Impersonation, Some(&self.signed_in.user.email))
+                .await;
+            return Err(NOT_WHILE_IMPERSONATING.into());
+        }
+        Ok(self)
     }
 
     fn if_fresh(self, app: &App, call: &Call) -> Result<Self> {

@@ -10,6 +10,7 @@ use super::{
     Current, Reason, Token, cache, cookies, current, fresh, required, required_now, store,
 };
 use crate::{
+    api_key,
     app::{App, connection},
     error::{Refusal, Result},
     events::{self, Event},
@@ -106,6 +107,9 @@ struct SessionAndUser<'a> {
 }
 
 async fn get_session(app: App, call: Call) -> Result<Answer> {
+    if let Some(by_key) = &call.api_key {
+        return api_key::session::shown(&app, &call, by_key);
+    }
     let posted = call.method == Method::POST;
     let deferred = app.config.session.defer_refresh;
     if posted && !deferred && call.mount.layout == Layout::BetterAuth {

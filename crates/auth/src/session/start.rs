@@ -1,6 +1,7 @@
 //! Beginning a session: the one place where somebody becomes signed in.
 
 use deadpool_postgres::GenericClient;
+use uuid::Uuid;
 
 use super::{Current, SignedIn, Token, cache, cookies, current::in_cookie, store};
 use crate::{
@@ -10,7 +11,8 @@ use crate::{
     events::{self, Event},
     http::{Answer, Call, origin::Redirect},
     last_login_method,
-    user::User,
+    user::{User, store as users},
+    wire::BANNED_USER,
 };
 
 /// How somebody proved who they are.
@@ -44,8 +46,8 @@ pub enum Method {
     TwoFactor,
     /// An approval given on another device.
     Device,
-    /// An administrator acting as the user.
-    Impersonation,
+    /// An administrator acting as the user, by the administrator's id.
+    Impersonation(Uuid),
 }
 
 /// Somebody about to be signed in.
@@ -103,10 +105,11 @@ pub async fn start(app: &App, call: &Call, sign_in: SignIn<'_>) -> Result<Curren
     Ok(started)
 }
 
-/// Begins a session in the caller's transaction: always a new token, whatever the browser brought along (SE-03).
+/// Begins a session in the caller's transaction: always a new token, whatever the browser brought along (SE-03). Nobody
+/// begins one who is shut out; a ban that has ended is lifted.
 ///
 /// # Errors
-/// Those of Postgres.
+/// `BANNED_USER`; those of Postgres.
 pub async fn start_in(
     app: &App,
     call: &Call,
@@ -115,17 +118,44 @@ pub async fn start_in(
 ) -> Result<Current> {
     let SignIn { user, method, dont_remember } = sign_in;
     let config = &app.config.session;
-    anonymous::link(app, call, conn, user).await?;
-    end_replaced(app, call, conn).await?;
-    end_same_account(app, call, conn, user).await?;
-    let user = last_login_method::note(app, call, conn, user, &method).await?;
+    let impersonated_by = match method {
+        Method::Impersonation(by) => Some(by),
+        _ => None,
+    };
+    let mut user = user.clone();
+    if impersonated_by.is_none() {
+        anonymous::link(app, call, conn, &user).await?;
+        end_replaced(app, call, conn).await?;
+        end_same_account(app, call, conn, &user).await?;
+        user = last_login_method::note(app, call, conn, &user, &method).await?;
+    }
+    if config.recorded_stale_cookie
+        && app.config.features.anonymous
+        && let Ok(stale) = in_cookie(app, call)
+        && app.sessions.find(stale.stored(config.token_storage)).await?.is_none()
+    {
+        call.aside.cookies_instead(cookies::forget(call));
+    }
     let token = Token::generate();
-    let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
-    let client = store::Client { ip_address: &call.client.stored, user_agent: call.user_agent() };
-    let stored = token.stored(config.token_storage);
-    let session = store::create_session(conn, &stored, user.id, client, call.now, lifetime).await?;
-    let event = Event::SignedIn { email: user.email.clone(), session: session.id };
-    events::record(app, conn, call, event, Some(user.id)).await?;
+    let new = store::NewSession {
+        token: &token.stored(config.token_storage),
+        user_id: user.id,
+        client: store::Client { ip_address: &call.client.stored, user_agent: call.user_agent() },
+        lifetime: match (impersonated_by, dont_remember) {
+            (Some(_), _) => app.config.admin.impersonation(),
+            (None, true) => config.short_lifetime(),
+            (None, false) => config.lifetime(),
+        },
+        impersonated_by,
+    };
+    let session = store::create_session(conn, &new, call.now).await?.ok_or(BANNED_USER)?;
+    if user.banned == Some(true) {
+        users::lift_ban(conn, user.id, call.now).await?;
+    }
+    if impersonated_by.is_none() {
+        let event = Event::SignedIn { email: user.email.clone(), session: session.id };
+        events::record(app, conn, call, event, Some(user.id)).await?;
+    }
     let signed_in = SignedIn { session, user, organization: None };
     Ok(Current { signed_in: signed_in.into(), token, dont_remember })
 }
@@ -176,6 +206,10 @@ impl Answer {
     /// Adds the cookies of a session again, so that neither they nor a cached user are outdated.
     #[must_use]
     pub fn with_session(self, app: &App, call: &Call, session: &Current) -> Self {
+        // The holder of an API key has no session to remember.
+        if call.api_key.is_some() {
+            return self;
+        }
         self.with_cookies(cookies::remember(app, call, &session.token, session.dont_remember))
             .with_cookies(cache::write(app, call, session))
     }

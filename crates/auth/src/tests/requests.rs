@@ -16,14 +16,16 @@ use crate::{
 /// A server with everything switched on that there is.
 pub(super) async fn everything(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(|config| {
-        switch_on(config);
+        switch_everything_on(config);
         change(config);
     })
     .await
 }
 
 /// Every feature that has a switch.
-pub(super) fn switch_on(config: &mut Config) {
+pub(super) fn switch_everything_on(config: &mut Config) {
+    config.api_key.enabled = true;
+    config.device.enabled = true;
     config.change_email.enabled = true;
     config.delete_user.enabled = true;
     config.email_verification.enabled = true;
@@ -57,6 +59,9 @@ pub(super) fn values(members: &[Member]) -> Map<String, Value> {
         (Kind::Text, _) => json!("somewhat-long-2"),
         (Kind::Choice(choices), _) => json!(choices.first()),
         (Kind::Record, _) => json!({}),
+        (Kind::Texts, _) => json!("member"),
+        (Kind::Number, _) => json!(1),
+        (Kind::Any, _) => json!({}),
     };
     members.iter().map(|member| (member.name.to_owned(), value(member))).collect()
 }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     account::store as accounts,
+    api_key,
     app::App,
     error::Result,
     events::{self, Event},
@@ -94,6 +95,7 @@ pub(crate) async fn adopt(
         return Ok(users::find_user(conn, user.id).await?.unwrap_or(user));
     };
     accounts::delete_accounts(conn, adopted.id).await?;
+    api_key::delete_owned(conn, adopted.id).await?;
     sessions::delete_sessions(conn, adopted.id).await?;
     // A change of address that the stranger asked for would take the account away again (ML-15).
     verification::delete_all(conn, Purpose::ChangeEmail, &adopted.id.to_string()).await?;

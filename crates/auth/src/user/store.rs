@@ -89,6 +89,12 @@ const SET_ROLE: Statement = Statement::new(
     r#"update neon_auth."user" set role = $2, "updatedAt" = $3 where id = $1"#,
 );
 
+const LIFT_BAN: Statement = Statement::new(
+    "user.lift_ban",
+    r#"update neon_auth."user" set banned = false, "banReason" = null, "banExpires" = null, "updatedAt" = $2
+where id = $1 and "banExpires" <= $2"#,
+);
+
 const SET_TWO_FACTOR: Statement = Statement::new(
     "user.set_two_factor",
     concat!(
@@ -115,6 +121,7 @@ pub(crate) const STATEMENTS: &[&Statement] = &[
     &VERIFY_EMAIL,
     &ADOPT,
     &SET_ROLE,
+    &LIFT_BAN,
     &SET_TWO_FACTOR,
     &LOCK,
     &DELETE,
@@ -320,6 +327,16 @@ pub async fn set_role(
 ) -> Result<()> {
     let statement = conn.prepare_cached(SET_ROLE.sql).await?;
     conn.execute(&statement, &[&id, &role, &now]).await?;
+    Ok(())
+}
+
+/// Lifts a ban whose time is over.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn lift_ban(conn: &impl GenericClient, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let statement = conn.prepare_cached(LIFT_BAN.sql).await?;
+    conn.execute(&statement, &[&id, &now]).await?;
     Ok(())
 }
 
