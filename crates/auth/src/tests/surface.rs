@@ -15,9 +15,7 @@ use crate::{
 };
 
 /// Operations for everybody; all others are for the holder of a session.
-const PUBLIC: [&str; 43] = [
 const PUBLIC: &[&str] = &[
-const PUBLIC: [&str; 29] = [
     "accept_invitation_page",
     "anonymous_token",
     "check_verification_otp",
