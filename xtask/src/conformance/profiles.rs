@@ -92,6 +92,7 @@ fn recorded() -> Table {
         [email_verification]
         enabled = true
         send_on_sign_up = true
+        confirm = false
 
         [magic_link]
         enabled = false
@@ -157,6 +158,24 @@ fn all_features() -> Table {
         storage = "plain"
         change_email = { verify_current = false }
 
+        [organization]
+        dynamic_roles = true
+
+        [device]
+        enabled = true
+        store_codes = "plain"
+        verification_uri = "/device"
+        blocked_clients = ["bad-client"]
+
+        [phone_number]
+        sign_up = true
+        temporary_email = "{digits}@phone.example"
+        require_verification = false
+        send_to_unknown = true
+
+        [one_time_token]
+        enabled = true
+
         [two_factor]
         issuer = "Golden App"
         otp = { storage = "plain" }
@@ -166,22 +185,6 @@ fn all_features() -> Table {
         rp_id = "localhost"
         rp_name = "Golden App"
         fresh_to_delete = false
-
-        [organization]
-        dynamic_roles = true
-        [device]
-        enabled = true
-        store_codes = "plain"
-        verification_uri = "/device"
-        blocked_clients = ["bad-client"]
-        [phone_number]
-        sign_up = true
-        temporary_email = "{digits}@phone.example"
-        require_verification = false
-        send_to_unknown = true
-
-        [one_time_token]
-        enabled = true
 
         [features]
         teams = true
@@ -219,11 +222,6 @@ fn strict() -> Table {
             storage = "hashed"
             change_email = { verify_current = true }
 
-            [two_factor]
-            skip_verification = true
-            lockout_attempts = 3
-            lockout_duration = 60
-
             [organization]
             require_email_verification = true
             organization_limit = 2
@@ -242,6 +240,11 @@ fn strict() -> Table {
 
             [username]
             immutable = true
+
+            [two_factor]
+            skip_verification = true
+            lockout_attempts = 3
+            lockout_duration = 60
 
             [change_email]
             confirm_by_mail = true
@@ -290,10 +293,6 @@ fn short() -> Table {
             [email_otp]
             expires_in = 1
 
-            [two_factor]
-            challenge_expires_in = 1
-            otp = { expires_in = 1 }
-
             [organization]
             invitation_expires_in = 1
             [phone_number]
@@ -301,6 +300,10 @@ fn short() -> Table {
 
             [one_time_token]
             expires_in = 1
+
+            [two_factor]
+            challenge_expires_in = 1
+            otp = { expires_in = 1 }
 
             [email_password]
             reset_expires_in = 1
@@ -386,6 +389,9 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
             enabled = true
 
             [magic_link]
+            confirm = false
+
+            [email_verification]
             confirm = false
 
             [organization]
