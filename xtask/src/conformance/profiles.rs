@@ -78,6 +78,7 @@ fn recorded() -> Table {
         [session]
         bearer_overrides_cookie = true
         keep_replaced = true
+        recorded_stale_cookie = true
         accounts_per_browser = 3
 
         [email_password]
@@ -102,6 +103,11 @@ fn recorded() -> Table {
         [change_email]
         enabled = true
         confirm_by_mail = false
+
+        [admin]
+        any_password = true
+        fresh_session = false
+        last_admin_may_go = true
 
         [organization]
         organization_limit = 0
@@ -131,6 +137,15 @@ fn all_features() -> Table {
         enabled = true
         store_token = "plain"
 
+        [api_key]
+        enabled = true
+        sessions = true
+        organization_keys = false
+        metadata = true
+        expires_in = 0
+        rate_limit_window = 86400
+        rate_limit_max = 10
+
         [email_otp]
         enabled = true
         storage = "plain"
@@ -138,6 +153,11 @@ fn all_features() -> Table {
 
         [organization]
         dynamic_roles = true
+        [device]
+        enabled = true
+        store_codes = "plain"
+        verification_uri = "/device"
+        blocked_clients = ["bad-client"]
 
         [features]
         teams = true
@@ -185,6 +205,8 @@ fn strict() -> Table {
             maximum_roles = 1
             maximum_teams = 3
             maximum_team_members = 2
+            [device]
+            interval = 1
 
             [change_email]
             confirm_by_mail = true
@@ -224,6 +246,11 @@ fn short() -> Table {
 
             [magic_link]
             expires_in = 1
+
+            [device]
+            expires_in = 1
+            interval = 1
+            blocked_clients = []
 
             [email_otp]
             expires_in = 1

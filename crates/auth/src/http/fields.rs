@@ -3,6 +3,8 @@
 //! One description serves three ends: the value of the request, the words of `VALIDATION_ERROR` (those of Better Auth
 //! 1.7, which clients show), and the schema in the OpenAPI file.
 
+mod loose;
+
 use std::fmt;
 
 use http::StatusCode;
@@ -53,6 +55,10 @@ pub enum Kind {
     Record,
     /// Text, or a list of texts.
     Texts,
+    /// A number.
+    Number,
+    /// Any value.
+    Any,
 }
 
 /// A member as the OpenAPI file describes it.
@@ -298,6 +304,14 @@ impl Fields {
             self.issue(name, &format!("Invalid option: expected one of {}", words.join("|")));
         }
         chosen.copied()
+    }
+
+    /// The one word that must be there.
+    pub fn literal(&mut self, name: &'static str, word: &'static str) {
+        self.note(name, Kind::Text, true);
+        if self.values.get(name).and_then(Value::as_str) != Some(word) {
+            self.issue(name, &format!("Invalid input: expected \"{word}\""));
+        }
     }
 
     /// An object that may be left out; its members are nobody's business.

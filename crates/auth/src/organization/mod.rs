@@ -34,6 +34,7 @@ mod tests;
 
 pub use config::Config;
 pub use parting::part;
+pub(crate) use refusals::{ORGANIZATION_ID_REQUIRED, STRANGER};
 
 use crate::{
     app::App,
@@ -101,7 +102,7 @@ async fn membership_of(
 }
 
 /// The caller, once the session points at this organization.
-fn pointed_at(caller: &Current, organization: Option<ActiveOrganization>) -> Current {
+pub(crate) fn pointed_at(caller: &Current, organization: Option<ActiveOrganization>) -> Current {
     let mut signed_in: SignedIn = (*caller.signed_in).clone();
     signed_in.session.active_organization_id =
         organization.as_ref().map(|organization| organization.id.to_string());
