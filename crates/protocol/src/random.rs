@@ -28,7 +28,7 @@ pub fn token(length: usize) -> String {
 #[must_use]
 pub fn letters(length: usize) -> String {
     let (letters, _) = ALPHANUMERIC.split_at(52);
-    pick(letters, 0x3f, length)
+    pick(letters, length)
 }
 
 /// `length` random decimal digits, each equally likely.

@@ -88,7 +88,7 @@ async fn create_user(app: App, call: Call) -> Result<Answer> {
             if app.config.admin.any_password {
                 password::check_presented(&app, password)?;
             } else {
-                password::check_new(&app, password, &[email.as_str(), &body.name])?;
+                password::check_new(&app, password, &[email.as_str(), &body.name]).await?;
             }
             Some(app.hasher.hash(password).await?)
         }

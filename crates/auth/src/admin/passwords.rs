@@ -64,10 +64,10 @@ async fn set_user_password(app: App, call: Call) -> Result<Answer> {
     let caller = access::caller(&app, &call, ("user", "set-password"), SET_PASSWORD).await?;
     access::demand_fresh(&app, &call, &caller)?;
     // What concerns the password alone comes first, as in Better Auth.
-    password::check_new(&app, &body.new, &[])?;
+    password::check_rules(&app, &body.new, &[])?;
     let id = access::user_id(&body.user_id)?;
     let user = users::find_user(&connection(&app).await?, id).await?.ok_or(USER_NOT_FOUND)?;
-    password::check_new(&app, &body.new, &[&user.email, &user.name])?;
+    password::check_new(&app, &body.new, &[&user.email, &user.name]).await?;
     let hash = app.hasher.hash(&body.new).await?;
 
     let mut conn = connection(&app).await?;

@@ -314,23 +314,6 @@ impl Fields {
         }
     }
 
-    /// One of a few words, which may be left out.
-    pub fn optional_choice(
-        &mut self,
-        name: &'static str,
-        words: &'static [&'static str],
-    ) -> Option<&'static str> {
-        if self.values.contains_key(name) {
-            let word = self.choice(name, words);
-            if let Some(member) = self.members.last_mut() {
-                member.required = false;
-            }
-            return Some(word);
-        }
-        self.note(name, Kind::Choice(words), false);
-        None
-    }
-
     /// An object that may be left out; its members are nobody's business.
     pub fn optional_record(&mut self, name: &'static str) -> Option<Map<String, Value>> {
         self.note(name, Kind::Record, false);

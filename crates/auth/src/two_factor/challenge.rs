@@ -101,7 +101,7 @@ fn is_asked_after(first_factors: FirstFactors, method: &Method) -> bool {
         | Method::OneTimeToken
         | Method::TwoFactor
         | Method::Device
-        | Method::Impersonation
+        | Method::Impersonation(_)
         | Method::Anonymous => false,
         Method::EmailOtp
         | Method::MagicLink
