@@ -64,6 +64,7 @@ pub(crate) async fn begin(app: &App, call: &Call) -> Result<Option<Result<Curren
         proven_at: None,
         active_organization_id: None,
         active_team_id: None,
+        proven_at: None,
     };
     let signed_in = SignedIn { session, user, organization: None };
     // A token that opens nothing: the key itself must not wander into cookies.

@@ -16,6 +16,8 @@ use crate::{
 
 /// Operations for everybody; all others are for the holder of a session.
 const PUBLIC: &[&str] = &[
+    "next_step",
+    "users_sync_webhook",
     "anonymous_token",
     "check_verification_otp",
     "device_code",
