@@ -61,7 +61,6 @@ pub(crate) async fn begin(app: &App, call: &Call) -> Result<Option<Result<Curren
         ip_address: Some(call.client.stored.clone()),
         user_agent: call.header("user-agent").map(str::to_owned),
         impersonated_by: None,
-        proven_at: None,
         active_organization_id: None,
         active_team_id: None,
         proven_at: None,
