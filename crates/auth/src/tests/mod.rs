@@ -1,5 +1,6 @@
 //! What users see, feature by feature; and what attackers see, by the areas of the attack list.
 
+mod ad;
 mod core;
 mod cs;
 mod en;
