@@ -28,6 +28,7 @@ const NEVER: &[(&str, &[&str])] = &[
         "gatepost-password",
         &["gatepost-auth", "gatepost-postgres", "tokio", "axum", "tokio-postgres"],
     ),
+    ("gatepost-outbound", &["gatepost-", "axum", "tokio-postgres"]),
     ("gatepost-postgres", &["gatepost-", "axum"]),
     (
         "gatepost-auth",

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use gatepost_outbound::Outbound;
 use gatepost_postgres::Pool;
 use gatepost_protocol::{body, cookie_cache::CookieCache, sealed::Sealer};
 use http::Method;
@@ -74,6 +75,8 @@ pub struct Inner {
     pub sessions: Reader,
     /// Seals what is secret at rest.
     pub sealer: Sealer,
+    /// Calls to other machines.
+    pub outbound: Outbound,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
     /// Every endpoint that is switched on.
@@ -111,6 +114,7 @@ impl App {
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
+            outbound: Outbound::new(config.outbound.reach())?,
             metrics: Metrics::default(),
             features: wire::features(&config.features),
             issuer: or_origin(&config.jwt.issuer),

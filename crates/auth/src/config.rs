@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use gatepost_outbound::Reach;
 use gatepost_protocol::secret::Secret;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,8 @@ pub struct Config {
     pub inbox: Inbox,
     /// What may be used at all.
     pub features: Features,
+    /// Calls that the server makes itself: to identity providers, gateways, webhooks.
+    pub outbound: Outbound,
 }
 
 impl Default for Config {
@@ -114,6 +117,7 @@ impl Default for Config {
             mail: Mail::default(),
             inbox: Inbox::default(),
             features: Features::default(),
+            outbound: Outbound::default(),
         }
     }
 }
@@ -240,6 +244,23 @@ pub struct LimitRule {
     pub window: u32,
     /// Requests per window; 0 switches the limit off.
     pub max: u32,
+}
+
+/// Calls that the server makes itself.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outbound {
+    /// Allow addresses of private networks and plain http: for an identity provider inside the own network, and for
+    /// development. Otherwise whoever can name an address could reach into that network.
+    pub private_networks: bool,
+}
+
+impl Outbound {
+    /// Where calls may go.
+    #[must_use]
+    pub const fn reach(self) -> Reach {
+        if self.private_networks { Reach::Anywhere } else { Reach::Public }
+    }
 }
 
 /// Names and attributes of the cookies under `base_path`. Those of the Neon layout are fixed by its clients.

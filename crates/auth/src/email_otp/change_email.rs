@@ -14,7 +14,7 @@ use crate::{
         fields::{Fields, FromFields},
     },
     mail::OtpPurpose,
-    session::{self, cookies},
+    session,
     user::{
         Email, User,
         store::{self as users, EmailChange},
@@ -125,7 +125,5 @@ async fn change_email(app: App, call: Call) -> Result<Answer> {
     events::record(&app, &tx, &call, event, Some(moved.id)).await?;
     tx.commit().await?;
     let caller = caller.with_user(*moved);
-    Ok(Answer::json(&json!({ "success": true }))?
-        .with_cookies(cookies::remember(&app, &call, &caller.token, caller.dont_remember))
-        .with_cookies(session::cache::write(&app, &call, &caller)))
+    Ok(Answer::json(&json!({ "success": true }))?.with_session(&app, &call, &caller))
 }

@@ -15,7 +15,7 @@ use crate::{
         fields::{Fields, Form, FromFields},
     },
     mail::OtpPurpose,
-    session::{self, cookies},
+    session,
     user::{
         Email, User,
         proven::{self, Newcomer, Proven},
@@ -92,13 +92,13 @@ async fn sign_in_email_otp(app: App, call: Call) -> Result<Answer> {
             return Err(INVALID_OTP.into());
         }
     };
-    let started = session::start_in(&app, &call, &tx, &user, false).await?;
+    let started =
+        session::start_in(&app, &call, &tx, session::SignIn::by(session::Method::EmailOtp, &user))
+            .await?;
     tx.commit().await?;
     Ok(Answer::json(&SignedInBody {
         token: started.token.reveal(),
         user: wire::user(&app, &user),
     })?
-    .with_cookies(cookies::remember(&app, &call, &started.token, false))
-    .with_cookies(session::cache::write(&app, &call, &started))
-    .with_cookies(app.limits.known_device(&app, &call, &user)))
+    .signed_in(&app, &call, &started))
 }

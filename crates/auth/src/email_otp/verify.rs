@@ -14,7 +14,7 @@ use crate::{
         fields::{Fields, FromFields},
     },
     mail::OtpPurpose,
-    session::{self, cookies},
+    session,
     user::{self, Email, User, store as users},
     verification::code::Slot,
     wire,
@@ -66,7 +66,15 @@ async fn verify_email_otp(app: App, call: Call) -> Result<Answer> {
     events::record(&app, &tx, &call, Event::EmailVerified, Some(user.id)).await?;
     let signs_in = app.config.email_verification.auto_sign_in && !user::is_banned(&user, call.now);
     let started = if signs_in {
-        Some(session::start_in(&app, &call, &tx, &user, false).await?)
+        Some(
+            session::start_in(
+                &app,
+                &call,
+                &tx,
+                session::SignIn::by(session::Method::EmailOtp, &user),
+            )
+            .await?,
+        )
     } else {
         None
     };
@@ -78,9 +86,7 @@ async fn verify_email_otp(app: App, call: Call) -> Result<Answer> {
         user: wire::user(&app, &user),
     })?;
     if let Some(started) = started {
-        return Ok(answer
-            .with_cookies(cookies::remember(&app, &call, &started.token, false))
-            .with_cookies(session::cache::write(&app, &call, &started)));
+        return Ok(answer.signed_in(&app, &call, &started));
     }
     // The caller may be somebody else (OT-16).
     match session::current(&app, &call).await? {

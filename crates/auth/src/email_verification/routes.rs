@@ -20,7 +20,7 @@ use crate::{
         targets::INVALID_CALLBACK_URL,
     },
     mail::{self, Message},
-    session::{self, Current, cookies},
+    session::{self, Current},
     user::{
         self, Email, User,
         store::{self as users, EmailChange},
@@ -222,7 +222,14 @@ async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) ->
         Some(caller) if caller.signed_in.user.id == user.id => caller,
         // Somebody else's link must not take over the browser of who is signed in (SE-04).
         Some(_) => return Ok(answer),
-        None => session::start(app, call, &user, false).await?,
+        None => {
+            session::start(
+                app,
+                call,
+                session::SignIn::by(session::Method::EmailVerification, &user),
+            )
+            .await?
+        }
     };
     Ok(with_session(app, call, &caller, &user, answer))
 }
@@ -230,9 +237,7 @@ async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) ->
 /// The cookies again, so that a cached user is not an outdated one.
 fn with_session(app: &App, call: &Call, caller: &Current, user: &User, answer: Answer) -> Answer {
     let caller = caller.with_user(user.clone());
-    answer
-        .with_cookies(cookies::remember(app, call, &caller.token, caller.dont_remember))
-        .with_cookies(session::cache::write(app, call, &caller))
+    answer.with_session(app, call, &caller)
 }
 
 /// The two steps of a move: the old address agrees, the new one proves itself.

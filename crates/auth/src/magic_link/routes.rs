@@ -20,7 +20,7 @@ use crate::{
         origin::Redirect,
     },
     mail::{self, Message},
-    session::{self, Current, cookies},
+    session::{self, Current},
     system,
     user::{
         Email, User,
@@ -268,16 +268,14 @@ async fn redeem(app: &App, call: &Call, link: &Link, targets: &Targets) -> Resul
             return failed("new_user_signup_disabled");
         }
     };
-    let started = session::start_in(app, call, &tx, &user, false).await?;
+    let started =
+        session::start_in(app, call, &tx, session::SignIn::by(session::Method::MagicLink, &user))
+            .await?;
     tx.commit().await?;
-    let answer = match target {
-        Some(target) => Answer::redirect(&target.absolute())?,
-        None => signed_in(app, &started, &user)?,
-    };
-    Ok(answer
-        .with_cookies(cookies::remember(app, call, &started.token, false))
-        .with_cookies(session::cache::write(app, call, &started))
-        .with_cookies(app.limits.known_device(app, call, &user)))
+    match target {
+        Some(target) => session::redirect_signed_in(app, call, &started, target),
+        None => Ok(signed_in(app, &started, &user)?.signed_in(app, call, &started)),
+    }
 }
 
 fn signed_in(app: &App, started: &Current, user: &User) -> Result<Answer> {

@@ -17,7 +17,7 @@ use crate::{
         fields::{Fields, FromFields},
     },
     mail::{self, Message},
-    session::{self, cookies, store as sessions},
+    session::{self, store as sessions},
     user::User,
     verification::{self, Purpose},
     wire,
@@ -113,15 +113,24 @@ async fn change_password(app: App, call: Call) -> Result<Answer> {
         return Answer::json(&ChangedBody { token: None, user: wire::user(&app, user) });
     }
     sessions::delete_sessions(&tx, user.id).await?;
-    let started = session::start_in(&app, &call, &tx, user, caller.dont_remember).await?;
+    let started = session::start_in(
+        &app,
+        &call,
+        &tx,
+        session::SignIn {
+            user,
+            method: session::Method::Session,
+            dont_remember: caller.dont_remember,
+        },
+    )
+    .await?;
     tx.commit().await?;
     Ok(Answer::json(&ChangedBody {
         // Only who asked for it expects it; the cookie and `set-auth-token` carry it in any case.
         token: asked.then(|| started.token.reveal()),
         user: wire::user(&app, user),
     })?
-    .with_cookies(cookies::remember(&app, &call, &started.token, started.dont_remember))
-    .with_cookies(session::cache::write(&app, &call, &started)))
+    .signed_in(&app, &call, &started))
 }
 
 struct VerifyPassword {

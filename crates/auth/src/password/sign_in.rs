@@ -17,7 +17,7 @@ use crate::{
         endpoint::Access,
         fields::{Fields, FromFields},
     },
-    session::{self, cookies},
+    session,
     user::{self, Email, User},
     wire,
 };
@@ -104,7 +104,12 @@ async fn sign_in_email(app: App, call: Call) -> Result<Answer> {
         return Err(EMAIL_NOT_VERIFIED.into());
     }
 
-    let started = session::start(&app, &call, &user, !body.remember_me).await?;
+    let sign_in = session::SignIn {
+        user: &user,
+        method: session::Method::Password,
+        dont_remember: !body.remember_me,
+    };
+    let started = session::start(&app, &call, sign_in).await?;
     let url = body.callback_url.as_deref();
     let redirect = url.filter(|url| !url.is_empty());
     let answer = Answer::json(&SignedInBody {
@@ -113,9 +118,7 @@ async fn sign_in_email(app: App, call: Call) -> Result<Answer> {
         url,
         user: wire::user(&app, &user),
     })?
-    .with_cookies(cookies::remember(&app, &call, &started.token, !body.remember_me))
-    .with_cookies(session::cache::write(&app, &call, &started))
-    .with_cookies(app.limits.known_device(&app, &call, &user));
+    .signed_in(&app, &call, &started);
     match redirect {
         Some(url) => answer.with_header(header::LOCATION, url),
         None => Ok(answer),

@@ -19,7 +19,7 @@ use crate::{
         fields::{Fields, Form, FromFields},
     },
     mail::{self, Message},
-    session::{self, Current, cookies},
+    session::{self, Current},
     user::{
         Email, User,
         store::{self as users, NewUser},
@@ -127,11 +127,15 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
         tx.commit().await?;
         return answer(&app, None, &user);
     }
-    let started = session::start_in(&app, &call, &tx, &user, !body.remember_me).await?;
+    let sign_in = session::SignIn {
+        user: &user,
+        method: session::Method::Password,
+        dont_remember: !body.remember_me,
+    };
+    let started = session::start_in(&app, &call, &tx, sign_in).await?;
     tx.commit().await?;
-    Ok(answer(&app, Some(&started), &user)?
-        .with_cookies(cookies::remember(&app, &call, &started.token, !body.remember_me))
-        .with_cookies(session::cache::write(&app, &call, &started)))
+    // Not a known device yet: the address may be somebody else's.
+    Ok(answer(&app, Some(&started), &user)?.with_session(&app, &call, &started))
 }
 
 fn answer(app: &App, started: Option<&Current>, user: &User) -> Result<Answer> {

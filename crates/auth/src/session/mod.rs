@@ -17,7 +17,7 @@ mod token;
 
 pub use current::{Current, Reason, current, fresh, fresh_now, presented, required, required_now};
 pub use reader::Reader;
-pub use start::{start, start_in};
+pub use start::{Method, SignIn, redirect_signed_in, start, start_in};
 pub use store::{Session, SignedIn};
 pub use token::{StoredToken, Token};
 

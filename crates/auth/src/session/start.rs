@@ -2,23 +2,75 @@
 
 use deadpool_postgres::GenericClient;
 
-use super::{Current, SignedIn, Token, current::in_cookie, store};
+use super::{Current, SignedIn, Token, cache, cookies, current::in_cookie, store};
 use crate::{
     app::{App, connection},
     error::Result,
     events::{self, Event},
-    http::Call,
+    http::{Answer, Call, origin::Redirect},
     user::User,
 };
+
+/// How somebody proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Address and password, at sign-up too.
+    Password,
+    /// A code mailed to the address.
+    EmailOtp,
+    /// A mailed link that signs in.
+    MagicLink,
+    /// A mailed link that proves the address.
+    EmailVerification,
+    /// A session before this one, which it replaces: a changed password.
+    Session,
+    /// A user name and a password.
+    Username,
+    /// A telephone number, by code or password.
+    PhoneNumber,
+    /// Nothing: a guest.
+    Anonymous,
+    /// A one-time token of a live session.
+    OneTimeToken,
+    /// Another provider, by its id.
+    Social(String),
+    /// A passkey.
+    Passkey,
+    /// A second factor after a first one.
+    TwoFactor,
+    /// An approval given on another device.
+    Device,
+    /// An administrator acting as the user.
+    Impersonation,
+}
+
+/// Somebody about to be signed in.
+#[derive(Clone, Debug)]
+pub struct SignIn<'a> {
+    /// Who.
+    pub user: &'a User,
+    /// By what proof.
+    pub method: Method,
+    /// The user asked not to be remembered.
+    pub dont_remember: bool,
+}
+
+impl<'a> SignIn<'a> {
+    /// Remembered, as most ways in are.
+    #[must_use]
+    pub const fn by(method: Method, user: &'a User) -> Self {
+        Self { user, method, dont_remember: false }
+    }
+}
 
 /// Begins a session in a transaction of its own.
 ///
 /// # Errors
 /// Those of Postgres.
-pub async fn start(app: &App, call: &Call, user: &User, dont_remember: bool) -> Result<Current> {
+pub async fn start(app: &App, call: &Call, sign_in: SignIn<'_>) -> Result<Current> {
     let mut conn = connection(app).await?;
     let tx = conn.transaction().await?;
-    let started = start_in(app, call, &tx, user, dont_remember).await?;
+    let started = start_in(app, call, &tx, sign_in).await?;
     tx.commit().await?;
     Ok(started)
 }
@@ -31,9 +83,9 @@ pub async fn start_in(
     app: &App,
     call: &Call,
     conn: &impl GenericClient,
-    user: &User,
-    dont_remember: bool,
+    sign_in: SignIn<'_>,
 ) -> Result<Current> {
+    let SignIn { user, method: _, dont_remember } = sign_in;
     let config = &app.config.session;
     if !config.keep_replaced
         && !app.config.features.multi_session
@@ -46,14 +98,40 @@ pub async fn start_in(
     let client = store::Client { ip_address: &call.client.stored, user_agent: call.user_agent() };
     let stored = token.stored(config.token_storage);
     let session = store::create_session(conn, &stored, user.id, client, call.now, lifetime).await?;
-    events::record(
-        app,
-        conn,
-        call,
-        Event::SignedIn { email: user.email.clone(), session: session.id },
-        Some(user.id),
-    )
-    .await?;
+    let event = Event::SignedIn { email: user.email.clone(), session: session.id };
+    events::record(app, conn, call, event, Some(user.id)).await?;
     let signed_in = SignedIn { session, user: user.clone(), organization: None };
     Ok(Current { signed_in: signed_in.into(), token, dont_remember })
+}
+
+/// Sends the browser on to where a sign-in was to end, with the cookies of the session.
+///
+/// # Errors
+/// Internal, when the target cannot stand in a header.
+pub fn redirect_signed_in(
+    app: &App,
+    call: &Call,
+    started: &Current,
+    target: &Redirect,
+) -> Result<Answer> {
+    Ok(Answer::redirect(&target.absolute())?.signed_in(app, call, started))
+}
+
+impl Answer {
+    /// Adds every cookie of a session that has just begun.
+    #[must_use]
+    pub fn signed_in(self, app: &App, call: &Call, started: &Current) -> Self {
+        self.with_session(app, call, started).with_cookies(app.limits.known_device(
+            app,
+            call,
+            &started.signed_in.user,
+        ))
+    }
+
+    /// Adds the cookies of a session again, so that neither they nor a cached user are outdated.
+    #[must_use]
+    pub fn with_session(self, app: &App, call: &Call, session: &Current) -> Self {
+        self.with_cookies(cookies::remember(app, call, &session.token, session.dont_remember))
+            .with_cookies(cache::write(app, call, session))
+    }
 }

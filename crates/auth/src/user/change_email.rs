@@ -19,7 +19,7 @@ use crate::{
         fields::{Fields, FromFields},
     },
     mail::{self, Message},
-    session::{self, Current, cookies},
+    session::{self, Current},
     verification::{self, Purpose},
 };
 
@@ -137,7 +137,5 @@ async fn replace(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -
     }
     tx.commit().await?;
     let moved = caller.with_user(*moved);
-    Ok(answer
-        .with_cookies(cookies::remember(app, call, &caller.token, caller.dont_remember))
-        .with_cookies(session::cache::write(app, call, &moved)))
+    Ok(answer.with_session(app, call, &moved))
 }

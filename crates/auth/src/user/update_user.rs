@@ -8,7 +8,7 @@ use crate::{
     app::{App, connection},
     error::{Error, Refusal, Result, UNAUTHORIZED},
     http::{Answer, Call, Endpoint, endpoint::Access},
-    session::{self, cookies, routes::AnyRecord},
+    session::{self, routes::AnyRecord},
     wire,
 };
 
@@ -53,9 +53,7 @@ async fn update_user(app: App, call: Call) -> Result<Answer> {
             .await?
             .ok_or(UNAUTHORIZED)?;
     let caller = caller.with_user(user);
-    Ok(Answer::json(&json!({ "status": true }))?
-        .with_cookies(cookies::remember(&app, &call, &caller.token, caller.dont_remember))
-        .with_cookies(session::cache::write(&app, &call, &caller)))
+    Ok(Answer::json(&json!({ "status": true }))?.with_session(&app, &call, &caller))
 }
 
 /// Refuses a sign-up that sets what only an administrator or a feature may set (AD-03).
