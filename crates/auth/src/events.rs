@@ -83,6 +83,8 @@ pub enum Refused {
     RedirectTarget,
     /// Two sessions in one request.
     AmbiguousSession,
+    /// A session verifier without the challenge of the browser that it is for.
+    ForeignVerifier,
 }
 
 impl Refused {
@@ -97,6 +99,7 @@ impl Refused {
             Self::Origin => "origin",
             Self::RedirectTarget => "redirect-target",
             Self::AmbiguousSession => "ambiguous-session",
+            Self::ForeignVerifier => "foreign-verifier",
         }
     }
 }

@@ -85,7 +85,10 @@ async fn discovery(app: App, call: Call) -> Result<Answer> {
 }
 
 async fn token(app: App, call: Call) -> Result<Answer> {
-    let caller = session::required(&app, &call).await?;
+    let caller = match session::verifier::exchange(&app, &call).await? {
+        Some(taken) => taken,
+        None => session::required(&app, &call).await?,
+    };
     let token = token::session_token(&app, &call, &*ring(&app).await?, &caller)?;
     Answer::json(&json!({ "token": token }))
 }

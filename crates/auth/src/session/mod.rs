@@ -14,6 +14,7 @@ pub mod routes;
 mod start;
 pub mod store;
 mod token;
+pub mod verifier;
 
 pub use current::{Current, Reason, current, fresh, fresh_now, presented, required, required_now};
 pub use reader::Reader;

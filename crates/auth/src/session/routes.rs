@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Current, Token, cache, cookies, current, fresh, required, required_now, store};
+use super::{
+    Current, Token, cache, cookies, current, fresh, required, required_now, store, verifier,
+};
 use crate::{
     app::{App, connection},
     error::{Refusal, Result},
@@ -108,6 +110,10 @@ async fn get_session(app: App, call: Call) -> Result<Answer> {
     let deferred = app.config.session.defer_refresh;
     if posted && !deferred && call.mount.layout == Layout::BetterAuth {
         return Err(POST_NEEDS_DEFERRED_REFRESH.into());
+    }
+    if let Some(caller) = verifier::exchange(&app, &call).await? {
+        let answer = answer(&app, &caller, None)?;
+        return never_stored(keys::with_session_token(&app, &call, &caller, answer).await?);
     }
     // A token outlives the copy, so none is made from it (JW-23); and Neon's clients need one with every answer.
     let everywhere = app.config.session.cookie_cache.everywhere;

@@ -85,7 +85,6 @@ pub async fn start_in(
     conn: &impl GenericClient,
     sign_in: SignIn<'_>,
 ) -> Result<Current> {
-    let SignIn { user, method: _, dont_remember } = sign_in;
     let config = &app.config.session;
     if !config.keep_replaced
         && !app.config.features.multi_session
@@ -93,6 +92,21 @@ pub async fn start_in(
     {
         store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
     }
+    start_elsewhere_in(app, call, conn, sign_in).await
+}
+
+/// Begins a session that this browser does not get: whatever session it has lives on.
+///
+/// # Errors
+/// Those of Postgres.
+pub(super) async fn start_elsewhere_in(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    sign_in: SignIn<'_>,
+) -> Result<Current> {
+    let SignIn { user, method: _, dont_remember } = sign_in;
+    let config = &app.config.session;
     let token = Token::generate();
     let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
     let client = store::Client { ip_address: &call.client.stored, user_agent: call.user_agent() };

@@ -61,6 +61,8 @@ pub enum Purpose {
     DeleteAccount,
     /// Signing in. The value is JSON: the address, and the name of a user to be.
     MagicLink,
+    /// Taking a session over into another partition of the browser. The value is [`crate::session::verifier`]'s.
+    SessionVerifier,
 }
 
 impl Purpose {
@@ -69,6 +71,7 @@ impl Purpose {
             Self::ResetPassword => "reset-password:",
             Self::DeleteAccount => "delete-account-",
             Self::MagicLink => "magic-link:",
+            Self::SessionVerifier => "session-verifier:",
         }
     }
 
