@@ -35,5 +35,5 @@ pub(crate) async fn steps(report: &mut Report) {
     report.step("conformance neon, hashed", neon::run(&neon::Options::hashed())).await;
     report.step("one database, two servers", shared::run()).await;
     report.step("examples", examples::run()).await;
-    report.step("browser", browser::run()).await;
+    report.step("browser", browser::run(&browser::Options::default())).await;
 }
