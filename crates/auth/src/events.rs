@@ -47,6 +47,8 @@ pub enum Event {
     CodeRequested { purpose: &'static str },
     /// The owner of a mailbox took over a user who never proved it: what the stranger left is gone.
     AccountAdopted { email: String },
+    /// A user got another way in, at this provider.
+    AccountLinked { provider: String },
     /// A way in was removed.
     AccountUnlinked,
     /// A user is gone.
@@ -83,6 +85,8 @@ pub enum Refused {
     RedirectTarget,
     /// Two sessions in one request.
     AmbiguousSession,
+    /// Another provider's word was not enough.
+    Social,
 }
 
 impl Refused {
@@ -97,6 +101,7 @@ impl Refused {
             Self::Origin => "origin",
             Self::RedirectTarget => "redirect-target",
             Self::AmbiguousSession => "ambiguous-session",
+            Self::Social => "social",
         }
     }
 }
@@ -118,6 +123,7 @@ impl Event {
             Self::EmailChanged { .. } => "email-changed",
             Self::CodeRequested { .. } => "code-requested",
             Self::AccountAdopted { .. } => "account-adopted",
+            Self::AccountLinked { .. } => "account-linked",
             Self::AccountUnlinked => "account-unlinked",
             Self::UserDeleted { .. } => "user-deleted",
             Self::Refused { .. } => "refused",
@@ -136,6 +142,7 @@ impl Event {
             | Self::UserDeleted { email } => {
                 json!({ "email": email })
             }
+            Self::AccountLinked { provider } => json!({ "provider": provider }),
             Self::CodeRequested { purpose } => json!({ "purpose": purpose }),
             Self::SessionRevoked { session } => json!({ "session": session }),
             Self::EmailChanged { from, to } => json!({ "from": from, "to": to }),

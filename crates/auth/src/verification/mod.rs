@@ -61,6 +61,8 @@ pub enum Purpose {
     DeleteAccount,
     /// Signing in. The value is JSON: the address, and the name of a user to be.
     MagicLink,
+    /// Coming back from another provider. The value is JSON: where the browser goes then, and what proves the way.
+    OauthState,
 }
 
 impl Purpose {
@@ -69,6 +71,7 @@ impl Purpose {
             Self::ResetPassword => "reset-password:",
             Self::DeleteAccount => "delete-account-",
             Self::MagicLink => "magic-link:",
+            Self::OauthState => "auth-state:",
         }
     }
 
