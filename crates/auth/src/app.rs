@@ -31,6 +31,7 @@ use crate::{
     keys::Keys,
     mail::Outbox,
     metrics::Metrics,
+    oauth::Providers,
     password::Hasher,
     session::{self, Reader},
     throttle::Throttle,
@@ -77,6 +78,8 @@ pub struct Inner {
     pub sealer: Sealer,
     /// Calls to other machines.
     pub outbound: Outbound,
+    /// Where users may sign in besides here.
+    pub providers: Providers,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
     /// Every endpoint that is switched on.
@@ -115,6 +118,7 @@ impl App {
             sessions: Reader::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
             outbound: Outbound::new(config.outbound.reach())?,
+            providers: Providers::new(&config.social)?,
             metrics: Metrics::default(),
             features: wire::features(&config.features),
             issuer: or_origin(&config.jwt.issuer),

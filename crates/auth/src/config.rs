@@ -17,6 +17,7 @@ pub use crate::{
     keys::Config as Jwt,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
+    oauth::config::Config as Social,
     password::Config as EmailPassword,
     session::Config as Session,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
@@ -70,6 +71,8 @@ pub struct Config {
     pub magic_link: MagicLink,
     /// Mailed codes.
     pub email_otp: EmailOtp,
+    /// Sign-in at other providers.
+    pub social: Social,
     /// Change of address.
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
@@ -111,6 +114,7 @@ impl Default for Config {
             email_verification: EmailVerification::default(),
             magic_link: MagicLink::default(),
             email_otp: EmailOtp::default(),
+            social: Social::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
             jwt: Jwt::default(),

@@ -47,6 +47,8 @@ pub enum Event {
     CodeRequested { purpose: &'static str },
     /// The owner of a mailbox took over a user who never proved it: what the stranger left is gone.
     AccountAdopted { email: String },
+    /// A user got another way in, at this provider.
+    AccountLinked { provider: String },
     /// A way in was removed.
     AccountUnlinked,
     /// A user is gone.
@@ -85,6 +87,8 @@ pub enum Refused {
     AmbiguousSession,
     /// A session verifier without the challenge of the browser that it is for.
     ForeignVerifier,
+    /// Another provider's word was not enough.
+    Social,
 }
 
 impl Refused {
@@ -100,6 +104,7 @@ impl Refused {
             Self::RedirectTarget => "redirect-target",
             Self::AmbiguousSession => "ambiguous-session",
             Self::ForeignVerifier => "foreign-verifier",
+            Self::Social => "social",
         }
     }
 }
@@ -121,6 +126,7 @@ impl Event {
             Self::EmailChanged { .. } => "email-changed",
             Self::CodeRequested { .. } => "code-requested",
             Self::AccountAdopted { .. } => "account-adopted",
+            Self::AccountLinked { .. } => "account-linked",
             Self::AccountUnlinked => "account-unlinked",
             Self::UserDeleted { .. } => "user-deleted",
             Self::Refused { .. } => "refused",
@@ -139,6 +145,7 @@ impl Event {
             | Self::UserDeleted { email } => {
                 json!({ "email": email })
             }
+            Self::AccountLinked { provider } => json!({ "provider": provider }),
             Self::CodeRequested { purpose } => json!({ "purpose": purpose }),
             Self::SessionRevoked { session } => json!({ "session": session }),
             Self::EmailChanged { from, to } => json!({ "from": from, "to": to }),

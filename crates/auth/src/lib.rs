@@ -16,6 +16,7 @@ pub mod limits;
 pub mod magic_link;
 pub mod mail;
 pub mod metrics;
+pub mod oauth;
 pub mod openapi;
 pub mod password;
 pub mod session;
@@ -51,6 +52,7 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(email_verification::endpoints());
     endpoints.extend(magic_link::endpoints(config));
     endpoints.extend(email_otp::endpoints(config));
+    endpoints.extend(oauth::endpoints(config));
     endpoints.extend(session::routes::endpoints());
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());

@@ -33,6 +33,8 @@ pub enum Form {
     ObjectAndRecord,
     /// Nothing need be sent.
     OptionalObject,
+    /// One of several objects: one complaint whatever is wrong.
+    Union,
 }
 
 /// The type of a member.
@@ -48,6 +50,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// An object of any members.
     Record,
+    /// A list of texts.
+    Texts,
+    /// A number.
+    Number,
 }
 
 /// A member as the OpenAPI file describes it.
@@ -63,7 +69,7 @@ pub struct Member {
 
 /// The members of a request, and what was found wrong with them.
 pub struct Fields {
-    place: &'static str,
+    place: String,
     values: Map<String, Value>,
     issues: Vec<String>,
     members: Vec<Member>,
@@ -92,6 +98,10 @@ impl Fields {
                     Form::Object | Form::OptionalObject => &["object"],
                     Form::Record => &["record"],
                     Form::ObjectAndRecord => &["object", "record"],
+                    Form::Union => {
+                        issues.push("[body] Invalid input".to_owned());
+                        &[]
+                    }
                 };
                 for form in expected {
                     issues.push(format!(
@@ -101,7 +111,7 @@ impl Fields {
                 return Err(invalid(&issues));
             }
         };
-        Self { place: "body", values, issues, members: Vec::new() }.finish()
+        Self { place: "body".to_owned(), values, issues, members: Vec::new() }.finish()
     }
 
     /// Reads a query of type `T`; a name that appears twice is an array, which no member accepts.
@@ -120,14 +130,19 @@ impl Fields {
                 Some(first) => *first = Value::Array(vec![first.take(), value]),
             }
         }
-        Self { place: "query", values, issues: Vec::new(), members: Vec::new() }.finish()
+        let place = "query".to_owned();
+        Self { place, values, issues: Vec::new(), members: Vec::new() }.finish()
     }
 
     /// The members that `T` reads, for the OpenAPI file.
     #[must_use]
     pub fn describe<T: FromFields>() -> Vec<Member> {
-        let mut fields =
-            Self { place: "body", values: Map::new(), issues: Vec::new(), members: Vec::new() };
+        let mut fields = Self {
+            place: "body".to_owned(),
+            values: Map::new(),
+            issues: Vec::new(),
+            members: Vec::new(),
+        };
         T::read(&mut fields);
         fields.members
     }
@@ -223,6 +238,109 @@ impl Fields {
                 self.issue(name, &format!("Invalid input: expected record, received {received}"));
             }
         }
+    }
+
+    /// Text that must be there, of which nothing more is said when it is not.
+    pub fn word(&mut self, name: &'static str) -> String {
+        self.note(name, Kind::Text, true);
+        if let Some(Value::String(text)) = self.values.get(name) {
+            return text.clone();
+        }
+        self.issue(name, "Invalid input");
+        String::new()
+    }
+
+    /// A list of texts that may be left out.
+    pub fn optional_texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        self.note(name, Kind::Texts, false);
+        let list = match self.values.get(name) {
+            None => return None,
+            Some(Value::Array(list)) => list.clone(),
+            other => {
+                let received = type_name(other);
+                self.issue(name, &format!("Invalid input: expected array, received {received}"));
+                return None;
+            }
+        };
+        let mut texts = Vec::new();
+        for (at, item) in list.into_iter().enumerate() {
+            match item {
+                Value::String(text) => texts.push(text),
+                other => self.not_text(&format!("{name}.{at}"), &other),
+            }
+        }
+        Some(texts)
+    }
+
+    /// Texts by name, which may be left out.
+    pub fn optional_text_record(&mut self, name: &'static str) -> Option<Vec<(String, String)>> {
+        let record = self.optional_map(name)?;
+        let mut texts = Vec::new();
+        for (key, value) in record {
+            match value {
+                Value::String(text) => texts.push((key, text)),
+                other => self.not_text(&format!("{name}.{key}"), &other),
+            }
+        }
+        Some(texts)
+    }
+
+    /// An object of any members, which may be left out.
+    pub fn optional_map(&mut self, name: &'static str) -> Option<Map<String, Value>> {
+        self.optional_record(name);
+        self.values.get(name)?.as_object().cloned()
+    }
+
+    /// An object that may be left out, with the members that `read` asks for.
+    pub fn optional_object<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> Option<T> {
+        self.note(name, Kind::Record, false);
+        match self.values.get(name) {
+            None => None,
+            Some(Value::Object(members)) => {
+                let place = format!("{}.{name}", self.place);
+                let values = members.clone();
+                let mut inner = Self { place, values, issues: Vec::new(), members: Vec::new() };
+                let read = read(&mut inner);
+                self.issues.append(&mut inner.issues);
+                Some(read)
+            }
+            other => {
+                let received = type_name(other);
+                self.issue(name, &format!("Invalid input: expected object, received {received}"));
+                None
+            }
+        }
+    }
+
+    /// A number that may be left out, which nobody needs.
+    pub fn optional_number(&mut self, name: &'static str) {
+        self.note(name, Kind::Number, false);
+        match self.values.get(name) {
+            None | Some(Value::Number(_)) => {}
+            other => {
+                let received = type_name(other);
+                self.issue(name, &format!("Invalid input: expected number, received {received}"));
+            }
+        }
+    }
+
+    /// Complains about a member in words of the feature.
+    pub fn refuse(&mut self, name: &str, what: &str) {
+        self.issue(name, what);
+    }
+
+    /// Complains about the whole, once and alone.
+    pub fn refuse_all(&mut self) {
+        self.issues = vec![format!("[{}] Invalid input", self.place)];
+    }
+
+    fn not_text(&mut self, name: &str, found: &Value) {
+        let received = type_name(Some(found));
+        self.issue(name, &format!("Invalid input: expected string, received {received}"));
     }
 
     /// Every member, read or not.

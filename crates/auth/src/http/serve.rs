@@ -20,6 +20,7 @@ use crate::{
     app::App,
     error::{Error, NOT_FOUND, Result},
     events::{self, Refused},
+    oauth,
 };
 
 /// Answers a request to the auth API.
@@ -72,7 +73,9 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Result<Answer> {
     app.limits.request(app, endpoint, &call).await?;
     call.body = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
-    if let Err(refusal) = check_origin(app, endpoint, &call) {
+    if !oauth::is_form_post(app, endpoint, &call)
+        && let Err(refusal) = check_origin(app, endpoint, &call)
+    {
         events::refused_origin(app, &call, refusal.detail()).await;
         return Err(Error::Explained(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string()));
     }

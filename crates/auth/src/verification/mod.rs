@@ -63,6 +63,8 @@ pub enum Purpose {
     MagicLink,
     /// Taking a session over into another partition of the browser. The value is [`crate::session::verifier`]'s.
     SessionVerifier,
+    /// Coming back from another provider. The value is JSON: where the browser goes then, and what proves the way.
+    OauthState,
 }
 
 impl Purpose {
@@ -72,6 +74,7 @@ impl Purpose {
             Self::DeleteAccount => "delete-account-",
             Self::MagicLink => "magic-link:",
             Self::SessionVerifier => "session-verifier:",
+            Self::OauthState => "auth-state:",
         }
     }
 
