@@ -17,7 +17,7 @@ pub use crate::{
     keys::Config as Jwt,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
-    oauth::config::Config as Social,
+    oauth::config::{Config as Social, Provider as SocialProvider},
     password::Config as EmailPassword,
     session::Config as Session,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},

@@ -9,7 +9,7 @@ mod routes;
 mod token;
 
 pub(crate) use routes::endpoints;
-pub(crate) use token::{Statement, link, send, sign};
+pub(crate) use token::{Statement, challenge, link, send, sign};
 
 use crate::password;
 

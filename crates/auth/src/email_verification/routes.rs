@@ -20,7 +20,10 @@ use crate::{
         targets::INVALID_CALLBACK_URL,
     },
     mail::{self, Message},
-    session::{self, Current},
+    session::{
+        self, Current,
+        verifier::{self, Bound},
+    },
     user::{
         self, Email, User,
         store::{self as users, EmailChange},
@@ -113,6 +116,7 @@ async fn send_verification_email(app: App, call: Call) -> Result<Answer> {
                 update_to: None,
                 request_type: None,
                 user_id: None,
+                session_challenge: token::challenge(&app, &call),
             };
             let token = token::sign(&app, &statement, call.now)?;
             let message =
@@ -176,7 +180,10 @@ async fn follow(
         return Err(INVALID_TOKEN.into());
     }
     match (&statement.update_to, statement.request_type.as_deref()) {
-        (None, None) => prove(app, call, user, target).await,
+        (None, None) => {
+            let challenge = statement.session_challenge.map(Bound::kept);
+            prove(app, call, user, challenge.as_ref(), target).await
+        }
         (Some(to), step) => move_address(app, call, &user, to, step, target).await,
         (None, Some(_)) => Err(INVALID_TOKEN.into()),
     }
@@ -202,7 +209,13 @@ fn done(target: Option<&Redirect>, body: &serde_json::Value) -> Result<Answer> {
     }
 }
 
-async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) -> Result<Answer> {
+async fn prove(
+    app: &App,
+    call: &Call,
+    user: User,
+    challenge: Option<&Bound>,
+    target: Option<&Redirect>,
+) -> Result<Answer> {
     let nobody = json!({ "status": true, "user": null });
     if user.email_verified {
         return done(target, &nobody);
@@ -214,14 +227,13 @@ async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) ->
     events::record(app, &tx, call, Event::EmailVerified, Some(user.id)).await?;
     tx.commit().await?;
     drop(conn);
-    let answer = done(target, &nobody)?;
     if !app.config.email_verification.auto_sign_in || user::is_banned(&user, call.now) {
-        return Ok(answer);
+        return done(target, &nobody);
     }
     let caller = match session::current(app, call).await? {
         Some(caller) if caller.signed_in.user.id == user.id => caller,
         // Somebody else's link must not take over the browser of who is signed in (SE-04).
-        Some(_) => return Ok(answer),
+        Some(_) => return done(target, &nobody),
         None => {
             session::start(
                 app,
@@ -231,6 +243,14 @@ async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) ->
             .await?
         }
     };
+    let target = match target {
+        Some(target) => {
+            let conn = connection(app).await?;
+            Some(verifier::carry(app, call, &conn, &caller, challenge, target).await?)
+        }
+        None => None,
+    };
+    let answer = done(target.as_ref(), &nobody)?;
     Ok(with_session(app, call, &caller, &user, answer))
 }
 
@@ -260,6 +280,7 @@ async fn move_address(
             update_to: Some(to.as_str().to_owned()),
             request_type: Some("change-email-verification".to_owned()),
             user_id: Some(user.id.to_string()),
+            session_challenge: None,
         };
         let callback_url = target.map(Redirect::as_str);
         let conn = connection(app).await?;

@@ -1,6 +1,6 @@
 //! What a verification link states, and mailing it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::GenericClient;
 use gatepost_protocol::hs256;
 
@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     http::Call,
     mail::{self, Message},
+    session::verifier::Challenge,
     user::{Email, User},
     wire,
 };
@@ -54,8 +55,22 @@ pub(crate) async fn send(
         update_to: None,
         request_type: None,
         user_id: Some(user.id.to_string()),
+        session_challenge: challenge(app, call),
     };
     send_statement(app, call, conn, &statement, &user.email, callback_url).await
+}
+
+/// Binds a link that signs in to the browser that asks for it, by a cookie beside the answer, whatever that becomes: the
+/// link leads back to an application that may be on another site.
+pub(crate) fn challenge(app: &App, call: &Call) -> Option<String> {
+    let config = &app.config.email_verification;
+    if !config.auto_sign_in || by_code(app) {
+        return None;
+    }
+    let challenge = Challenge::begin(call)?;
+    let lifetime = TimeDelta::seconds(i64::from(config.expires_in)) + TimeDelta::minutes(5);
+    call.aside.cookies(challenge.cookies(call, lifetime));
+    Some(challenge.bound().into_kept())
 }
 
 /// Mails a link to `recipient`, unless that mailbox got too many already.

@@ -23,7 +23,8 @@ use crate::{
         fields::{Fields, Form, FromFields},
         origin::Redirect,
     },
-    session, wire,
+    session::{self, verifier},
+    wire,
 };
 
 /// The operation that takes a provider's form.
@@ -297,10 +298,11 @@ async fn sign_in(app: &App, call: &Call, record: &Record, arrival: &Arrival<'_>)
         }
     };
     let method = session::Method::Social(arrival.provider.id.clone());
-    let started = session::start_in(app, call, &tx, session::SignIn::by(method, &user)).await?;
+    let sign_in = session::SignIn::by(method, &user);
     let wanted = record.new_user_url.as_deref().filter(|_| newcomer);
     let target = target(app, wanted.unwrap_or(&record.callback_url))?;
-    let answer = session::redirect_signed_in(app, call, &started, &target)?;
+    let challenge = record.challenge.as_ref();
+    let answer = verifier::sign_in_and_return(app, call, &tx, sign_in, challenge, &target).await?;
     tx.commit().await?;
     Ok(End::Done(Box::new(as_given(answer, &target)?)))
 }

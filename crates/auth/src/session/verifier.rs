@@ -95,6 +95,18 @@ impl Bound {
         Self(digest::sha256_base64url(challenge))
     }
 
+    /// As the claim of a link.
+    #[must_use]
+    pub fn into_kept(self) -> String {
+        self.0
+    }
+
+    /// The claim of a link that this server signed.
+    #[must_use]
+    pub const fn kept(hash: String) -> Self {
+        Self(hash)
+    }
+
     /// Whether the request comes from the browser, and the partition, in which the sign-in was started. Either spelling
     /// suffices; of two cookies with one name nobody can say which is ours (SE-05).
     #[must_use]

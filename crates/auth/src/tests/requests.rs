@@ -46,6 +46,8 @@ pub(super) fn values(members: &[Member]) -> Map<String, Value> {
         (Kind::Text, _) => json!("somewhat-long-2"),
         (Kind::Choice(choices), _) => json!(choices.first()),
         (Kind::Record, _) => json!({}),
+        (Kind::Texts, _) => json!(["x"]),
+        (Kind::Number, _) => json!(1),
     };
     members.iter().map(|member| (member.name.to_owned(), value(member))).collect()
 }

@@ -3,6 +3,7 @@
 mod database;
 mod lines;
 mod ports;
+mod provider;
 mod seed;
 mod state;
 
@@ -21,7 +22,7 @@ use crate::{
     log, serve, server,
 };
 
-use self::{database::Database, lines::Printer};
+use self::{database::Database, lines::Printer, provider::StandIn};
 
 /// Runs until Ctrl-C, SIGTERM, or the end of the terminal.
 ///
@@ -72,7 +73,8 @@ async fn develop(
         printer.notice(&format!("port {} is taken, using {port}", options.port));
     }
     let origin = format!("http://localhost:{port}");
-    let auth = settings(loaded, secret, &origin, &place.project);
+    let mut auth = settings(loaded, secret, &origin, &place.project);
+    let stand_in = StandIn::prepare(&mut auth, &origin);
     let mut process = loaded.settings.process.clone();
     process.database_url = DatabaseUrl::new(place.server_url.as_str());
     process.shutdown_timeout = 2;
@@ -88,9 +90,10 @@ async fn develop(
         app: &app,
         database_url: &place.shown_url,
         seeded,
+        stand_in: &stand_in,
     });
 
-    let router = serve::router(&app, &process, &background.wakes);
+    let router = serve::router(&app, &process, &background.wakes).merge(stand_in.router(&app));
     let servers: Vec<_> = listeners
         .into_iter()
         .map(|listener| {

@@ -1,3 +1,5 @@
+mod provider;
+
 use futures_util::future::join_all;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
@@ -304,4 +306,29 @@ async fn what_is_no_verifier_is_refused() {
         let mut page = Browser { base: "/app/auth".to_owned(), ..app.browser() };
         assert_nothing(&exchange(&app, &mut page, junk).await);
     }
+}
+
+#[tokio::test]
+async fn a_link_that_proves_an_address_and_signs_in_leads_back_to_the_page_too() {
+    let app = TestApp::with(|config| {
+        config.email_password.require_verification = true;
+        config.email_verification.auto_sign_in = true;
+    })
+    .await;
+    let mut ada = Visitor::new(&app);
+    let body = json!({ "name": "Ada", "email": ADA, "password": crate::testing::PASSWORD, "callbackURL": format!("{APP}/dash") });
+    let signed_up = ada.page.post(&app, "/sign-up/email", body.clone()).await;
+    let again = ada.tab.clone().post(&app, "/sign-up/email", body).await;
+    let names = |reply: &Reply| -> Vec<String> {
+        let name = |cookie: &&str| cookie.split('=').next().unwrap().to_owned();
+        set(&reply.headers).iter().map(name).collect()
+    };
+    assert_eq!(names(&signed_up), [CHALLENGE, CHALLANGE]);
+    assert_eq!(names(&again), names(&signed_up), "a taken address looks the same");
+    let (_, url) = app.last_link(ADA).await;
+    let opened = ada.tab.get(&app, &url).await;
+    let back = Url::parse(opened.header("location")).unwrap();
+    assert!(!ada.page.is_signed_in(&app).await);
+    assert_eq!(exchange(&app, &mut ada.page, &verifier_in(&back)).await.status, 200);
+    assert!(ada.page.is_signed_in(&app).await);
 }
