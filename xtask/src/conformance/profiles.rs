@@ -360,6 +360,10 @@ fn google_and_github(provider: &str) -> Table {
         [outbound]
         private_networks = true
 
+        [social]
+        // A flow looks for the password account after a sign-in at a provider, unless that was refused.
+        unproven_users = "refused"
+
         [social.providers.google]
         client_id = "google-client"
         client_secret = "google-secret"

@@ -89,27 +89,29 @@ impl FromFields for Selection {
     const FORM: Form = Form::Union;
 
     fn read(fields: &mut Fields) -> Self {
-        let account = fields.optional_text("accountId");
-        let provider = fields.optional_text("providerId");
+        fields.text("accountId");
+        fields.optional_text("providerId");
         fields.optional_text("userId");
         let all = fields.all();
+        let text = |name: &str| all.get(name).and_then(Value::as_str).map(str::to_owned);
         let only = |names: &[&str]| {
-            all.keys().all(|name| names.contains(&name.as_str()))
-                && all.iter().all(|(name, value)| name == "useAccountCookie" || value.is_string())
+            all.iter().all(|(name, value)| {
+                names.contains(&name.as_str()) && (value.is_string() || name == "useAccountCookie")
+            })
         };
-        match (account, provider, all.get("useAccountCookie")) {
-            (Some(account), None, None) if only(&["accountId", "userId"]) => Self::Account(account),
-            (account, Some(provider), None) if only(&["accountId", "providerId", "userId"]) => {
-                Self::Provider(provider, account)
+        let cookie = all.get("useAccountCookie") == Some(&Value::Bool(true));
+        let selected = match (text("accountId"), text("providerId"), cookie) {
+            (Some(account), None, false) if only(&["accountId", "userId"]) => {
+                Some(Self::Account(account))
             }
-            (None, None, Some(Value::Bool(true))) if only(&["useAccountCookie", "userId"]) => {
-                Self::Cookie
+            (account, Some(provider), false) if only(&["accountId", "providerId", "userId"]) => {
+                Some(Self::Provider(provider, account))
             }
-            _ => {
-                fields.refuse_all();
-                Self::Cookie
-            }
-        }
+            (None, None, true) if only(&["useAccountCookie", "userId"]) => Some(Self::Cookie),
+            _ => None,
+        };
+        fields.judge_all(selected.is_some());
+        selected.unwrap_or(Self::Cookie)
     }
 }
 
