@@ -7,6 +7,6 @@ const create = {
   'better-auth': (baseURL) => createBetterAuth({ baseURL, plugins: [jwtClient(), emailOTPClient(), magicLinkClient()] }),
   neon: (baseURL) => createNeonAuth(baseURL),
 };
-// Set by the flow before the page is loaded.
+// Set by `/settings.js`.
 const { kind, base } = window.settings;
 window.client = create[kind](base);

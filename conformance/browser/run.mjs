@@ -6,6 +6,7 @@ import cookies from './flows/cookies.mjs';
 import mail from './flows/mail.mjs';
 import session from './flows/session.mjs';
 import social from './flows/social.mjs';
+import { endAll } from './lib/chromium.mjs';
 import { application } from './lib/site.mjs';
 
 const option = (name, otherwise) => { const i = process.argv.indexOf(`--${name}`); return i < 0 ? otherwise : process.argv[i + 1]; };
@@ -22,6 +23,7 @@ for (const [name, run] of flows) {
   if (only && !only.test(name)) continue;
   try { await run(world); passed++; console.log(`PASS  ${name}`); } catch (e) { failed++; console.log(`FAIL  ${name}  - ${e.message}`); }
 }
+await endAll();
 site.close();
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

@@ -9,11 +9,30 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 // The values of the setting in Chromium's `cookie_controls_mode`.
 export const ALLOWED = 0, BLOCKED = 1;
 
-export async function launch(executablePath, thirdPartyCookies) {
+// Started browsers that nobody uses, without cookies: to start one takes seconds.
+const idle = { [ALLOWED]: [], [BLOCKED]: [] };
+const started = [];
+
+async function start(executablePath, thirdPartyCookies) {
   const profile = await mkdtemp(join(tmpdir(), 'gatepost-chromium-'));
   await mkdir(join(profile, 'Default'));
   await writeFile(join(profile, 'Default', 'Preferences'), JSON.stringify({ profile: { cookie_controls_mode: thirdPartyCookies } }));
   const context = await chromium.launchPersistentContext(profile, { executablePath, args: FLAGS });
-  context.setDefaultTimeout(15_000);
-  return { context, close: async () => { await context.close(); await rm(profile, { recursive: true, force: true }); } };
+  context.setDefaultTimeout(30_000);
+  started.push(async () => { await context.close(); await rm(profile, { recursive: true, force: true }); });
+  return context;
 }
+
+export async function launch(executablePath, thirdPartyCookies) {
+  const context = idle[thirdPartyCookies].pop() ?? await start(executablePath, thirdPartyCookies);
+  const close = async () => {
+    await context.unrouteAll();
+    const kept = await context.newPage();
+    for (const page of context.pages()) if (page !== kept) await page.close();
+    await context.clearCookies();
+    idle[thirdPartyCookies].push(context);
+  };
+  return { context, close };
+}
+
+export const endAll = () => Promise.all(started.map((end) => end()));

@@ -1,10 +1,11 @@
-// The application: every path is the same page, which creates its client when it is loaded; `/plain` is a page without.
+// The application: every path is the same page, which creates its client when it is loaded, as `/settings.js` says;
+// `/plain` is a page without.
 // `app.localhost` and `localhost` are two sites to a browser, and both are trustworthy without TLS.
 import http from 'node:http';
 import { build } from 'esbuild';
 
 const PLAIN = '<!doctype html><meta charset="utf-8"><title>App</title>';
-const PAGE = `${PLAIN}<script src="/page.js"></script>`;
+const PAGE = `${PLAIN}<script src="/settings.js"></script><script src="/page.js"></script>`;
 
 export async function application(port) {
   const entry = new URL('../page.mjs', import.meta.url).pathname;

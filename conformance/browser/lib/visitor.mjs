@@ -28,7 +28,8 @@ export const leave = (target, method, argument) => target.evaluate(([method, arg
 export async function visitor(world, { kind, base, home, cookies }) {
   const { context, close } = await launch(world.chromium, cookies);
   await onSameOrigin(context, new URL(base).origin, world.site);
-  await context.addInitScript((settings) => { window.settings = settings; }, { kind, base });
+  const settings = `window.settings = ${JSON.stringify({ kind, base })};`;
+  await context.route((url) => url.pathname === '/settings.js', (route) => route.fulfill({ contentType: 'text/javascript', body: settings }));
   const page = context.pages()[0] ?? await context.newPage();
   await page.goto(home);
   const data = async (method, argument) => {

@@ -87,6 +87,8 @@ pub struct Sealed {
 pub struct Linked {
     /// Row id.
     pub id: Uuid,
+    /// Whose.
+    pub user: Uuid,
     /// The provider.
     pub provider_id: String,
     /// The provider's id of the user.
@@ -140,19 +142,14 @@ pub async fn owners(
 ///
 /// # Errors
 /// Those of Postgres.
-pub async fn create(
-    conn: &impl GenericClient,
-    user: Uuid,
-    linked: &Linked,
-    now: DateTime<Utc>,
-) -> Result<()> {
+pub async fn create(conn: &impl GenericClient, linked: &Linked, now: DateTime<Utc>) -> Result<()> {
     let statement = conn.prepare_cached(CREATE.sql).await?;
     let tokens = &linked.tokens;
     conn.execute(
         &statement,
         &[
             &linked.id,
-            &user,
+            &linked.user,
             &linked.provider_id,
             &linked.subject,
             &tokens.access,
@@ -205,6 +202,7 @@ pub async fn of_user(conn: &impl GenericClient, user: Uuid) -> Result<Vec<Linked
     let linked = |row: &Row| {
         Ok(Linked {
             id: row.try_get(0)?,
+            user,
             provider_id: row.try_get(1)?,
             subject: row.try_get(2)?,
             tokens: Sealed {

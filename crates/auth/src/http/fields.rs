@@ -333,9 +333,12 @@ impl Fields {
         self.issue(name, what);
     }
 
-    /// Complains about the whole, once and alone.
-    pub fn refuse_all(&mut self) {
-        self.issues = vec![format!("[{}] Invalid input", self.place)];
+    /// Judges the whole instead of its members: one complaint or none.
+    pub fn judge_all(&mut self, fine: bool) {
+        self.issues.clear();
+        if !fine {
+            self.issues.push(format!("[{}] Invalid input", self.place));
+        }
     }
 
     fn not_text(&mut self, name: &str, found: &Value) {

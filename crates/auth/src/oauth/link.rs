@@ -202,11 +202,12 @@ async fn attach(
 ) -> Result<()> {
     let linked = Linked {
         id: random::uuid(),
+        user,
         provider_id: provider.id.clone(),
         subject: identity.subject.clone(),
         tokens: seal::seal(app, tokens),
     };
-    identities::create(conn, user, &linked, call.now).await?;
+    identities::create(conn, &linked, call.now).await?;
     let event = Event::AccountLinked { provider: provider.id.clone() };
     events::record(app, conn, call, event, Some(user)).await
 }

@@ -22,8 +22,6 @@ mod provider;
 mod seal;
 mod sign_in;
 mod state;
-#[cfg(test)]
-mod tests;
 mod tokens;
 
 use gatepost_outbound as outbound;

@@ -441,11 +441,12 @@ async fn link_by_id_token(
         }
         let linked = Linked {
             id: random::uuid(),
+            user: user.id,
             provider_id: provider.id.clone(),
             subject: identity.subject.clone(),
             tokens: sealed,
         };
-        identities::create(&tx, user.id, &linked, call.now).await?;
+        identities::create(&tx, &linked, call.now).await?;
         let event = Event::AccountLinked { provider: provider.id.clone() };
         events::record(app, &tx, call, event, Some(user.id)).await?;
     }

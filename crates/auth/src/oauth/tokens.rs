@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::StatusCode;
 use serde::Serialize;
@@ -27,7 +28,6 @@ use crate::{
     session, wire,
 };
 
-const UNAUTHORIZED: Refusal = Refusal::bare(StatusCode::UNAUTHORIZED);
 const ACCOUNT_NOT_FOUND: Refusal =
     Refusal::new(StatusCode::BAD_REQUEST, "ACCOUNT_NOT_FOUND", "Account not found");
 const NO_ACCESS_TOKEN: Refusal = Refusal::new(
@@ -89,32 +89,41 @@ impl FromFields for Selection {
     const FORM: Form = Form::Union;
 
     fn read(fields: &mut Fields) -> Self {
-        let account = fields.optional_text("accountId");
-        let provider = fields.optional_text("providerId");
+        fields.text("accountId");
+        fields.optional_text("providerId");
         fields.optional_text("userId");
         let all = fields.all();
+        let text = |name: &str| all.get(name).and_then(Value::as_str).map(str::to_owned);
         let only = |names: &[&str]| {
-            all.keys().all(|name| names.contains(&name.as_str()))
-                && all.iter().all(|(name, value)| name == "useAccountCookie" || value.is_string())
+            all.iter().all(|(name, value)| {
+                names.contains(&name.as_str()) && (value.is_string() || name == "useAccountCookie")
+            })
         };
-        match (account, provider, all.get("useAccountCookie")) {
-            (Some(account), None, None) if only(&["accountId", "userId"]) => Self::Account(account),
-            (account, Some(provider), None) if only(&["accountId", "providerId", "userId"]) => {
-                Self::Provider(provider, account)
+        let cookie = all.get("useAccountCookie") == Some(&Value::Bool(true));
+        let selected = match (text("accountId"), text("providerId"), cookie) {
+            (Some(account), None, false) if only(&["accountId", "userId"]) => {
+                Some(Self::Account(account))
             }
-            (None, None, Some(Value::Bool(true))) if only(&["useAccountCookie", "userId"]) => {
-                Self::Cookie
+            (account, Some(provider), false) if only(&["accountId", "providerId", "userId"]) => {
+                Some(Self::Provider(provider, account))
             }
-            _ => {
-                fields.refuse_all();
-                Self::Cookie
-            }
-        }
+            (None, None, true) if only(&["useAccountCookie", "userId"]) => Some(Self::Cookie),
+            _ => None,
+        };
+        fields.judge_all(selected.is_some());
+        selected.unwrap_or(Self::Cookie)
     }
 }
 
-/// The own account that a request names; another's does not exist (OA-28).
-async fn own_account(app: &App, call: &Call, selection: &Selection) -> Result<Linked> {
+/// Nobody is signed in: an empty answer that calls itself JSON.
+fn nobody() -> Answer {
+    let mut answer = Answer::json_bytes(Bytes::new());
+    answer.status = StatusCode::UNAUTHORIZED;
+    answer
+}
+
+/// The own account that a request names, `None` for a stranger; another's does not exist (OA-28).
+async fn own_account(app: &App, call: &Call, selection: &Selection) -> Result<Option<Linked>> {
     let older = app.config.older_routes;
     if let (Selection::Provider(..), false) = (selection, older) {
         let place = if call.body.is_some() { "body" } else { "query" };
@@ -122,7 +131,7 @@ async fn own_account(app: &App, call: &Call, selection: &Selection) -> Result<Li
         return Err(Error::Explained(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", words));
     }
     // Read from the database: tokens are not handed to a session that was revoked.
-    let caller = session::current(app, call).await?.ok_or(UNAUTHORIZED)?;
+    let Some(caller) = session::current(app, call).await? else { return Ok(None) };
     let user = caller.signed_in.user.id;
     let accounts = identities::of_user(&connection(app).await?, user).await?;
     let is_meant = |account: &Linked| match selection {
@@ -137,7 +146,7 @@ async fn own_account(app: &App, call: &Call, selection: &Selection) -> Result<Li
         }
         Selection::Cookie => false,
     };
-    Ok(accounts.into_iter().find(is_meant).ok_or(ACCOUNT_NOT_FOUND)?)
+    Ok(Some(accounts.into_iter().find(is_meant).ok_or(ACCOUNT_NOT_FOUND)?))
 }
 
 fn supported(app: &App, account: &Linked) -> Result<Arc<Provider>> {
@@ -194,8 +203,7 @@ async fn refreshed(
                 return Ok(None);
             }
         }
-        let user = session::current(app, call).await?.ok_or(UNAUTHORIZED)?;
-        let accounts = identities::of_user(&conn, user.signed_in.user.id).await?;
+        let accounts = identities::of_user(&conn, account.user).await?;
         let newer = accounts.into_iter().find(|other| {
             other.id == account.id && other.tokens.refresh.as_deref() != Some(before)
         });
@@ -251,7 +259,7 @@ fn optional_time<S: serde::Serializer>(
 
 async fn get_access_token(app: App, call: Call) -> Result<Answer> {
     let selection: Selection = call.body()?;
-    let account = own_account(&app, &call, &selection).await?;
+    let Some(account) = own_account(&app, &call, &selection).await? else { return Ok(nobody()) };
     let provider = supported(&app, &account)?;
     let tokens = valid(&app, &call, &provider, &account).await?;
     Answer::json(&AccessTokenBody {
@@ -279,7 +287,7 @@ struct RefreshedBody<'a> {
 
 async fn refresh_token(app: App, call: Call) -> Result<Answer> {
     let selection: Selection = call.body()?;
-    let account = own_account(&app, &call, &selection).await?;
+    let Some(account) = own_account(&app, &call, &selection).await? else { return Ok(nobody()) };
     let provider = supported(&app, &account)?;
     let tokens = refreshed(&app, &call, &provider, &account).await?;
     Answer::json(&RefreshedBody {
@@ -296,7 +304,7 @@ async fn refresh_token(app: App, call: Call) -> Result<Answer> {
 
 async fn account_info(app: App, call: Call) -> Result<Answer> {
     let selection: Selection = call.query()?;
-    let account = own_account(&app, &call, &selection).await?;
+    let Some(account) = own_account(&app, &call, &selection).await? else { return Ok(nobody()) };
     let provider = app.providers.get(&account.provider_id).cloned().ok_or(NOT_CONFIGURED)?;
     let tokens = valid(&app, &call, &provider, &account).await?;
     if tokens.access.is_none() {

@@ -3,10 +3,12 @@
 mod core;
 mod cs;
 mod en;
+pub(crate) mod idp;
 mod jw;
 mod lg;
 mod list;
 mod neon;
+mod oa;
 mod pw;
 mod rd;
 mod requests;

@@ -34,7 +34,7 @@ pub(super) fn endpoints(app: &TestApp, method: &Method) -> Vec<Endpoint> {
 
 /// The path with something in place of its `{name}`.
 pub(super) fn path(endpoint: &Endpoint) -> String {
-    endpoint.path.replace("{token}", "x")
+    endpoint.path.replace("{token}", "x").replace("{id}", "x")
 }
 
 /// Every member with a value of its type.
@@ -46,7 +46,7 @@ pub(super) fn values(members: &[Member]) -> Map<String, Value> {
         (Kind::Text, _) => json!("somewhat-long-2"),
         (Kind::Choice(choices), _) => json!(choices.first()),
         (Kind::Record, _) => json!({}),
-        (Kind::Texts, _) => json!(["x"]),
+        (Kind::Texts, _) => json!([]),
         (Kind::Number, _) => json!(1),
     };
     members.iter().map(|member| (member.name.to_owned(), value(member))).collect()

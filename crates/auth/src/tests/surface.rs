@@ -15,8 +15,10 @@ use crate::{
 };
 
 /// Operations for everybody; all others are for the holder of a session.
-const PUBLIC: [&str; 27] = [
+const PUBLIC: [&str; 31] = [
     "anonymous_token",
+    "callback",
+    "callback_posted",
     "check_verification_otp",
     "discovery",
     "error",
@@ -39,6 +41,8 @@ const PUBLIC: [&str; 27] = [
     "sign_in_email",
     "sign_in_email_otp",
     "sign_in_magic_link",
+    "sign_in_oauth2",
+    "sign_in_social",
     "sign_out",
     "sign_up_email",
     "verify_email",
