@@ -28,8 +28,16 @@ export async function application(port) {
   return { port: server.address().port, answer, close: () => server.close() };
 }
 
-// Answers for pages on the auth server's own origin, as a reverse proxy in front of both does.
-export const onSameOrigin = (context, server, { answer }) => context.route(
-  (url) => url.origin === server && (url.pathname.startsWith('/notes') || url.pathname === '/page.js'),
-  (route) => route.fulfill(answer(route.request().url())),
-);
+// Answers for pages on the auth server's own origin, as a reverse proxy in front of both does. Playwright's routes leave out
+// what a redirect leads to.
+export async function onSameOrigin(page, server, answer) {
+  const devtools = await page.context().newCDPSession(page);
+  const paths = ['/notes*', '/page.js', '/settings.js'];
+  devtools.on('Fetch.requestPaused', ({ requestId, request }) => {
+    const { status, contentType, body } = answer(request.url);
+    const answered = { requestId, responseCode: status, responseHeaders: [{ name: 'content-type', value: contentType }], body: Buffer.from(body).toString('base64') };
+    // The page may be gone.
+    devtools.send('Fetch.fulfillRequest', answered).catch(() => {});
+  });
+  await devtools.send('Fetch.enable', { patterns: paths.map((path) => ({ urlPattern: `${server}${path}` })) });
+}

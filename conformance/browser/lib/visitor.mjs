@@ -27,10 +27,14 @@ export const leave = (target, method, argument) => target.evaluate(([method, arg
 // `kind`: which client; `base`: its auth URL; `home`: the page it is on; `cookies`: those of third parties.
 export async function visitor(world, { kind, base, home, cookies }) {
   const { context, close } = await launch(world.chromium, cookies);
-  await onSameOrigin(context, new URL(base).origin, world.site);
-  const settings = `window.settings = ${JSON.stringify({ kind, base })};`;
-  await context.route((url) => url.pathname === '/settings.js', (route) => route.fulfill({ contentType: 'text/javascript', body: settings }));
+  const settings = { status: 200, contentType: 'text/javascript', body: `window.settings = ${JSON.stringify({ kind, base })};` };
   const page = context.pages()[0] ?? await context.newPage();
+  const server = new URL(base).origin;
+  if (new URL(home).origin === server) {
+    await onSameOrigin(page, server, (url) => url.endsWith('/settings.js') ? settings : world.site.answer(url));
+  } else {
+    await context.route((url) => url.pathname === '/settings.js', (route) => route.fulfill(settings));
+  }
   await page.goto(home);
   const data = async (method, argument) => {
     const { data, error } = await call(page, method, argument);
