@@ -64,8 +64,12 @@ pub(crate) fn choose(
         })
         .collect();
     let known = accounts.iter().any(|row| row.expected);
-    let shares = [("profile", "your name and picture"), ("email", "your e-mail address")];
-    let shares = shares.into_iter().filter(|(scope, _)| request.scope.contains(scope));
+    let asks = |words: &[&str]| words.iter().any(|word| request.scope.contains(word));
+    let shares = [
+        (asks(&["profile", "read:user"]), "your name and picture"),
+        (asks(&["email"]), "your e-mail address"),
+    ];
+    let shares = shares.into_iter().filter(|(asked, _)| *asked);
     let chosen = params.get("fault").and_then(Fault::from_name);
     let faults: Vec<Mishap> = Fault::ALL
         .into_iter()
