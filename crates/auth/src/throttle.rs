@@ -12,7 +12,7 @@ use crate::{
     events::{self, Event},
     http::{Call, Endpoint},
     limits::{
-        Limits, RetryAfter,
+        Limit, Limits, RetryAfter,
         account::{Backoff, Permit},
         rules::{CustomRule, RequestRules},
     },
@@ -80,6 +80,14 @@ impl Throttle {
             return Err(wait.into());
         }
         Ok(())
+    }
+
+    /// Counts something that a feature bounds for itself.
+    ///
+    /// # Errors
+    /// Limited.
+    pub async fn hit(&self, limit: Limit, subject: &[&str], now: DateTime<Utc>) -> Result<()> {
+        Ok(self.limits.hit(limit, subject, now).await?)
     }
 
     /// Counts a try to prove to be the owner of an address, before anything is computed (RL-08, RL-10, PW-15).

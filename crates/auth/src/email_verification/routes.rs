@@ -21,6 +21,7 @@ use crate::{
     },
     mail::{self, Message},
     session::{self, Current},
+    two_factor,
     user::{
         self, Email, User,
         store::{self as users, EmailChange},
@@ -223,12 +224,11 @@ async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) ->
         // Somebody else's link must not take over the browser of who is signed in (SE-04).
         Some(_) => return Ok(answer),
         None => {
-            session::start(
-                app,
-                call,
-                session::SignIn::by(session::Method::EmailVerification, &user),
-            )
-            .await?
+            let sign_in = session::SignIn::by(session::Method::EmailVerification, &user);
+            if two_factor::is_asked(app, &sign_in) {
+                return Ok(answer);
+            }
+            session::start(app, call, sign_in).await?
         }
     };
     Ok(with_session(app, call, &caller, &user, answer))

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::policy;
+use super::{breached, policy};
 use crate::{
     account::store as accounts,
     app::{App, connection},
@@ -84,8 +84,9 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
     if !config.enabled || !config.sign_up {
         return Err(DISABLED.into());
     }
-    policy::check_new(&app, &body.password, &[body.email.as_str(), &body.name])?;
+    policy::check_rules(&app, &body.password, &[body.email.as_str(), &body.name])?;
     update_user::refuse_protected_at_sign_up(&app, &body.all)?;
+    breached::check(&app, &body.password).await?;
 
     // Also for an address that is taken, so that time does not tell.
     let hash = app.hasher.hash(&body.password).await?;

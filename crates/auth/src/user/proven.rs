@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     account::{identities, store as accounts},
+    api_key,
     app::App,
     error::Result,
     events::{self, Event},
@@ -111,6 +112,7 @@ pub(crate) async fn adopt_keeping(
         Some(account) => identities::delete_others(conn, adopted.id, account).await?,
         None => accounts::delete_accounts(conn, adopted.id).await?,
     };
+    api_key::delete_owned(conn, adopted.id).await?;
     sessions::delete_sessions(conn, adopted.id).await?;
     let event = Event::AccountAdopted { email: adopted.email.clone() };
     events::record(app, conn, call, event, Some(adopted.id)).await?;
