@@ -36,6 +36,7 @@ use crate::{
     oauth::Providers,
     password::Hasher,
     permissions::Roles,
+    phone_number::Texts,
     session::{self, Live, Reader},
     throttle::Throttle,
     wire,
@@ -123,11 +124,10 @@ impl App {
             captcha: Captcha::new(&config.captcha, &endpoints)?,
             cookie_cache: session::cache::cache(&config),
             keys: Keys::default(),
-            outbox: Arc::new(Outbox::new(
-                &config.mail,
-                self::sealer(&config),
-                config.inbox.enabled,
-            )?),
+            outbox: Arc::new(
+                Outbox::new(&config.mail, self::sealer(&config), config.inbox.enabled)?
+                    .with_texts(Texts::new(&config, &sealer, &clock)?),
+            ),
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),
             live: Live::start(&db),

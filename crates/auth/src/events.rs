@@ -44,6 +44,16 @@ pub enum Event {
     EmailVerified,
     /// A user moved to another address.
     EmailChanged { from: String, to: String },
+    /// A telephone number was proven and given to a user, or taken away.
+    PhoneNumberChanged { number: Option<String> },
+    /// A user chose another name for signing in.
+    UsernameChanged { username: Option<String> },
+    /// A guest signed in as somebody: what the guest had belongs to that user now.
+    GuestLinked { guest: Uuid },
+    /// A one-time token was made for a session.
+    OneTimeTokenMade { session: Uuid },
+    /// A session was taken over to another place by a one-time token.
+    OneTimeTokenUsed { session: Uuid },
     /// A code or a link was asked for; the purpose as Better Auth spells it.
     CodeRequested { purpose: &'static str },
     /// The owner of a mailbox took over a user who never proved it: what the stranger left is gone.
@@ -207,6 +217,11 @@ impl Event {
             Self::PasswordReset => "password-reset",
             Self::EmailVerified => "email-verified",
             Self::EmailChanged { .. } => "email-changed",
+            Self::PhoneNumberChanged { .. } => "phone-number-changed",
+            Self::UsernameChanged { .. } => "username-changed",
+            Self::GuestLinked { .. } => "guest-linked",
+            Self::OneTimeTokenMade { .. } => "one-time-token-made",
+            Self::OneTimeTokenUsed { .. } => "one-time-token-used",
             Self::CodeRequested { .. } => "code-requested",
             Self::AccountAdopted { .. } => "account-adopted",
             Self::AccountLinked { .. } => "account-linked",
@@ -249,11 +264,16 @@ impl Event {
             Self::DeviceRequested { client }
             | Self::DeviceApproved { client }
             | Self::DeviceDenied { client } => json!({ "client": client }),
+            Self::PhoneNumberChanged { number } => json!({ "phoneNumber": number }),
+            Self::UsernameChanged { username } => json!({ "username": username }),
+            Self::GuestLinked { guest } => json!({ "guest": guest }),
+            Self::SessionRevoked { session }
+            | Self::OneTimeTokenMade { session }
+            | Self::OneTimeTokenUsed { session } => json!({ "session": session }),
             Self::BackupCodeUsed { left } => json!({ "left": left }),
             Self::PasskeyAdded { passkey } | Self::PasskeyRemoved { passkey } => {
                 json!({ "passkey": passkey })
             }
-            Self::SessionRevoked { session } => json!({ "session": session }),
             Self::EmailChanged { from, to } => json!({ "from": from, "to": to }),
             Self::Refused { why, email: None, detail } => {
                 json!({ "why": why.as_str(), "detail": detail })
@@ -285,8 +305,11 @@ impl Event {
 
     const fn session(&self) -> Option<Uuid> {
         match self {
-            Self::SignedIn { session, .. } | Self::SessionRevoked { session } => Some(*session),
             Self::ByAdmin { deed, .. } => deed.session(),
+            Self::SignedIn { session, .. }
+            | Self::SessionRevoked { session }
+            | Self::OneTimeTokenMade { session }
+            | Self::OneTimeTokenUsed { session } => Some(*session),
             _ => None,
         }
     }

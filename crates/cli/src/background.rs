@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use gatepost_auth::{
+    anonymous,
     app::App,
     device::store as devices,
     error::Error,
@@ -112,6 +113,15 @@ async fn sync_users(app: App) {
     }
 }
 
+/// Guests who have not been here for as long as the configuration says.
+async fn remove_guests(app: &App, conn: &deadpool_postgres::Client) -> Result<u64, Error> {
+    let days = app.config.anonymous.remove_after_days;
+    if days == 0 || !app.config.features.anonymous {
+        return Ok(0);
+    }
+    anonymous::purge(conn, app.clock.now() - TimeDelta::days(days.into())).await
+}
+
 async fn remove_expired(app: App) {
     let now = app.clock.now();
     let removed = async {
@@ -120,7 +130,8 @@ async fn remove_expired(app: App) {
         loop {
             let batch = sessions::purge(&conn, now - KEPT).await?
                 + verification::purge(&conn, now - KEPT).await?
-                + devices::purge(&conn, now - KEPT).await?;
+                + devices::purge(&conn, now - KEPT).await?
+                + remove_guests(&app, &conn).await?;
             rows += batch;
             if batch == 0 {
                 return Ok::<u64, Error>(rows);

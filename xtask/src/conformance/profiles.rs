@@ -165,6 +165,14 @@ fn all_features() -> Table {
         store_codes = "plain"
         verification_uri = "/device"
         blocked_clients = ["bad-client"]
+        [phone_number]
+        sign_up = true
+        temporary_email = "{digits}@phone.example"
+        require_verification = false
+        send_to_unknown = true
+
+        [one_time_token]
+        enabled = true
 
         [features]
         teams = true
@@ -282,6 +290,12 @@ fn strict() -> Table {
             maximum_team_members = 2
             [device]
             interval = 1
+            [phone_number]
+            sign_up = false
+            require_verification = true
+
+            [username]
+            immutable = true
 
             [change_email]
             confirm_by_mail = true
@@ -337,6 +351,11 @@ fn short() -> Table {
 
             [organization]
             invitation_expires_in = 1
+            [phone_number]
+            expires_in = 1
+
+            [one_time_token]
+            expires_in = 1
 
             [email_password]
             reset_expires_in = 1

@@ -280,15 +280,15 @@ async fn redeem(app: &App, call: &Call, link: &Link, targets: &Targets) -> Resul
     tx.commit().await?;
     match target {
         Some(target) => session::redirect_signed_in(app, call, &started, target),
-        None => Ok(signed_in(app, &started, &user)?.signed_in(app, call, &started)),
+        None => Ok(signed_in(app, &started)?.signed_in(app, call, &started)),
     }
 }
 
-fn signed_in(app: &App, started: &Current, user: &User) -> Result<Answer> {
+fn signed_in(app: &App, started: &Current) -> Result<Answer> {
     let session = wire::session(&started.signed_in.session, started.token.reveal());
     Answer::json(&SignedInBody {
         token: started.token.reveal(),
-        user: wire::user(app, user),
+        user: wire::user(app, &started.signed_in.user),
         session: session.shown(app.features),
     })
 }

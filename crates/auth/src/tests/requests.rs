@@ -13,15 +13,6 @@ use crate::{
     testing::{Browser, Reply, TestApp},
 };
 
-/// Everything that there is: what is off by default too.
-pub(super) fn switch_everything_on(config: &mut Config) {
-    config.api_key.enabled = true;
-    config.change_email.enabled = true;
-    config.delete_user.enabled = true;
-    config.device.enabled = true;
-    config.email_verification.enabled = true;
-}
-
 /// A server with everything switched on that there is.
 pub(super) async fn everything(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(|config| {
@@ -29,6 +20,21 @@ pub(super) async fn everything(change: impl FnOnce(&mut Config)) -> TestApp {
         change(config);
     })
     .await
+}
+
+/// Every feature that has a switch.
+pub(super) fn switch_everything_on(config: &mut Config) {
+    config.api_key.enabled = true;
+    config.device.enabled = true;
+    config.change_email.enabled = true;
+    config.delete_user.enabled = true;
+    config.email_verification.enabled = true;
+    config.one_time_token.enabled = true;
+    config.features.anonymous = true;
+    config.features.last_login_method = true;
+    config.features.multi_session = true;
+    config.features.phone_number = true;
+    config.features.username = true;
 }
 
 /// Both mounts of [`TestApp`].

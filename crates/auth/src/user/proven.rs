@@ -20,6 +20,7 @@ use crate::{
     events::{self, Event},
     http::Call,
     session::store as sessions,
+    verification::{self, Purpose},
 };
 
 /// What a user who does not exist yet would be.
@@ -114,6 +115,8 @@ pub(crate) async fn adopt_keeping(
     };
     api_key::delete_owned(conn, adopted.id).await?;
     sessions::delete_sessions(conn, adopted.id).await?;
+    // A change of address that the stranger asked for would take the account away again (ML-15).
+    verification::delete_all(conn, Purpose::ChangeEmail, &adopted.id.to_string()).await?;
     let event = Event::AccountAdopted { email: adopted.email.clone() };
     events::record(app, conn, call, event, Some(adopted.id)).await?;
     Ok(adopted)

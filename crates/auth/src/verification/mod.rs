@@ -69,6 +69,10 @@ pub enum Purpose {
     DeleteAccount,
     /// Signing in. The value is JSON: the address, and the name of a user to be.
     MagicLink,
+    /// A change of address, beside the signed link that says which: so that the link can be revoked. The value is the user's id.
+    ChangeEmail,
+    /// Taking a session over to another place. The value is the session's token, sealed where tokens are hashed.
+    OneTimeToken,
     /// Finishing a sign-in by a second factor. The value is the user's id.
     TwoFactor,
     /// Tries at such a sign-in, by the same secret. The value is their number.
@@ -87,6 +91,8 @@ impl Purpose {
             Self::ResetPassword => "reset-password:",
             Self::DeleteAccount => "delete-account-",
             Self::MagicLink => "magic-link:",
+            Self::ChangeEmail => "change-email-link:",
+            Self::OneTimeToken => "one-time-token:",
             Self::TwoFactor => "2fa-",
             Self::TwoFactorAttempts => "2fa-attempts-2fa-",
             Self::TrustDevice => "trust-device-",
