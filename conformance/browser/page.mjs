@@ -1,10 +1,10 @@
 // What the page of an application does: it creates one of the stock clients, in its own origin.
 import { createAuthClient as createBetterAuth } from 'better-auth/client';
-import { emailOTPClient, jwtClient, magicLinkClient } from 'better-auth/client/plugins';
+import { emailOTPClient, jwtClient, magicLinkClient, organizationClient } from 'better-auth/client/plugins';
 import { createAuthClient as createNeonAuth } from '@neondatabase/auth';
 
 const create = {
-  'better-auth': (baseURL) => createBetterAuth({ baseURL, plugins: [jwtClient(), emailOTPClient(), magicLinkClient()] }),
+  'better-auth': (baseURL) => createBetterAuth({ baseURL, plugins: [jwtClient(), emailOTPClient(), magicLinkClient(), organizationClient()] }),
   neon: (baseURL) => createNeonAuth(baseURL),
 };
 // Set by `/settings.js`.

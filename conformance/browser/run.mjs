@@ -4,6 +4,7 @@
 // stand-in for other providers and trusts http://app.localhost:PORT, where the application is.
 import cookies from './flows/cookies.mjs';
 import mail from './flows/mail.mjs';
+import organization from './flows/organization.mjs';
 import session from './flows/session.mjs';
 import social from './flows/social.mjs';
 import { endAll } from './lib/chromium.mjs';
@@ -16,7 +17,7 @@ const world = {
   dev: option('dev'), devDatabase: option('dev-database'),
   chromium: option('chromium', '/usr/bin/chromium'), site,
 };
-const flows = [session, cookies, mail, social].flatMap((group) => group(world));
+const flows = [session, organization, cookies, mail, social].flatMap((group) => group(world));
 const only = option('only') ? new RegExp(option('only')) : null;
 let passed = 0, failed = 0;
 for (const [name, run] of flows) {

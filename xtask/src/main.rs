@@ -58,6 +58,8 @@ enum Suite {
     BetterAuth(conformance::better_auth::Options),
     /// The unmodified npm clients.
     Neon(conformance::neon::Options),
+    /// The Data API of the server, by the npm clients of applications.
+    DataApi(conformance::data_api::Options),
     /// Gatepost and Better Auth on Node over one database.
     Shared,
 }
@@ -98,6 +100,9 @@ async fn run(command: Command) -> Result<Counts> {
         }
         Command::Conformance(Suite::Neon(options)) => {
             closing(conformance::neon::run(&options).await)
+        }
+        Command::Conformance(Suite::DataApi(options)) => {
+            closing(conformance::data_api::run(&options).await)
         }
         Command::Tree => tree::run().await,
         Command::Bench(options) => bench::run(&options).await,

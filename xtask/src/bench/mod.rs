@@ -1,5 +1,7 @@
-//! Better Auth on Node beside Gatepost, over equal databases, in turns. Ratios, never a test.
+//! Better Auth on Node beside Gatepost, over equal databases, in turns; organizations in a large database beside a small
+//! one. Ratios, never a test.
 
+mod organizations;
 mod peers;
 mod process;
 mod table;
@@ -26,9 +28,12 @@ const SECRET: &str = "bench-secret-bench-secret-bench-secret-32";
 /// How long and how often to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What to measure: `auth` is all there is yet.
-    #[arg(default_value = "auth", value_parser = ["auth"])]
+    /// What to measure.
+    #[arg(default_value = "auth", value_parser = ["auth", "organizations"])]
     part: String,
+    /// The development build: only for `organizations`, whose ratio says something with it too.
+    #[arg(long)]
+    dev: bool,
     /// Seconds of every measurement.
     #[arg(long, default_value_t = 4)]
     seconds: u32,
@@ -74,6 +79,9 @@ struct Results {
 
 /// Measures and prints.
 pub(crate) async fn run(options: &Options) -> Result<Counts> {
+    if options.part == "organizations" {
+        return organizations::run(options).await;
+    }
     ensure!(
         exists("wrk", "--version").await || wrk_there().await,
         "no `wrk`: install the package of that name"

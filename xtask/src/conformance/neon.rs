@@ -19,7 +19,7 @@ use crate::postgres::{Postgres, free_port};
 use crate::report::Counts;
 use crate::server::{Profile, Server, build};
 
-const FOLDER: &str = "conformance/neon-clients";
+pub(super) const FOLDER: &str = "conformance/neon-clients";
 const VARIANTS: [&str; 3] = ["default", "verify", "nosignup"];
 
 /// How to drive the npm clients.
@@ -120,7 +120,7 @@ async fn identity_provider(http: &Http) -> Result<(String, Child)> {
     Ok((origin, child))
 }
 
-fn node_in(folder: &Path) -> Command {
+pub(super) fn node_in(folder: &Path) -> Command {
     let mut command = program("node", FOLDER);
     command.current_dir(folder);
     command

@@ -4,4 +4,4 @@ pub mod identities;
 pub mod routes;
 pub mod store;
 
-pub use store::Credential;
+pub use store::{Credential, Handle};

@@ -1,7 +1,8 @@
 //! Proof that somebody reads mail at an address.
 //!
 //! The link carries a signed statement, not a row: it may be opened twice, on any device, and proves nothing but the
-//! address it was sent to.
+//! address it was sent to. A link that changes an address has a row beside it, which dies with the way in of whoever
+//! asked for the change.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ mod routes;
 mod token;
 
 pub(crate) use routes::endpoints;
-pub(crate) use token::{Statement, challenge, link, send, sign};
+pub(crate) use token::{Statement, challenge, link, permit, send, sign};
 
 use crate::password;
 

@@ -24,6 +24,7 @@ use crate::{
         self, Current,
         verifier::{self, Bound},
     },
+    two_factor,
     user::{
         self, Email, User,
         store::{self as users, EmailChange},
@@ -184,7 +185,10 @@ async fn follow(
             let challenge = statement.session_challenge.map(Bound::kept);
             prove(app, call, user, challenge.as_ref(), target).await
         }
-        (Some(to), step) => move_address(app, call, &user, to, step, target).await,
+        (Some(to), step) => {
+            let step = Step { token: &query.token, to, name: step };
+            move_address(app, call, &user, &step, target).await
+        }
         (None, Some(_)) => Err(INVALID_TOKEN.into()),
     }
 }
@@ -224,6 +228,7 @@ async fn prove(
     let tx = conn.transaction().await?;
     let user =
         users::verify_email(&tx, user.id, &user.email, call.now).await?.ok_or(INVALID_TOKEN)?;
+    verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
     events::record(app, &tx, call, Event::EmailVerified, Some(user.id)).await?;
     tx.commit().await?;
     drop(conn);
@@ -235,12 +240,11 @@ async fn prove(
         // Somebody else's link must not take over the browser of who is signed in (SE-04).
         Some(_) => return done(target, &nobody),
         None => {
-            session::start(
-                app,
-                call,
-                session::SignIn::by(session::Method::EmailVerification, &user),
-            )
-            .await?
+            let sign_in = session::SignIn::by(session::Method::EmailVerification, &user);
+            if two_factor::is_asked(app, &sign_in) {
+                return done(target, &nobody);
+            }
+            session::start(app, call, sign_in).await?
         }
     };
     let target = match target {
@@ -260,21 +264,28 @@ fn with_session(app: &App, call: &Call, caller: &Current, user: &User, answer: A
     answer.with_session(app, call, &caller)
 }
 
+/// What a link that changes an address says.
+struct Step<'a> {
+    token: &'a str,
+    to: &'a str,
+    name: Option<&'a str>,
+}
+
 /// The two steps of a move: the old address agrees, the new one proves itself.
 async fn move_address(
     app: &App,
     call: &Call,
     user: &User,
-    to: &str,
-    step: Option<&str>,
+    step: &Step<'_>,
     target: Option<&Redirect>,
 ) -> Result<Answer> {
-    let to = Email::parse(to).ok_or(INVALID_TOKEN)?;
+    let to = Email::parse(step.to).ok_or(INVALID_TOKEN)?;
+    let permission = token::permission(step.token);
     let caller = session::current(app, call).await?;
     if caller.as_ref().is_some_and(|caller| caller.signed_in.user.id != user.id) {
         return Err(INVALID_USER.into());
     }
-    if step == Some("change-email-confirmation") {
+    if step.name == Some("change-email-confirmation") {
         let statement = Statement {
             email: user.email.clone(),
             update_to: Some(to.as_str().to_owned()),
@@ -284,20 +295,24 @@ async fn move_address(
         };
         let callback_url = target.map(Redirect::as_str);
         let conn = connection(app).await?;
+        verification::find(&conn, permission, call.now).await?.ok_or(INVALID_TOKEN)?;
         token::send_statement(app, call, &conn, &statement, to.as_str(), callback_url).await?;
         return done(target, &json!({ "status": true }));
     }
-    if step != Some("change-email-verification") {
+    if step.name != Some("change-email-verification") {
         return Err(INVALID_TOKEN.into());
     }
     let mut conn = connection(app).await?;
     let tx = conn.transaction().await?;
+    // Gone when somebody else proved the account to be theirs meanwhile (ML-15).
+    verification::consume(&tx, permission, call.now).await?.ok_or(INVALID_TOKEN)?;
     // An address that nobody proved before is not proven by a move either, as in Better Auth.
     let change =
         users::update_email(&tx, user.id, &user.email, &to, user.email_verified, call.now).await?;
     let EmailChange::Changed(moved) = change else { return Err(INVALID_TOKEN.into()) };
     // What was mailed to the old address is good for nothing any more (PW-07).
     verification::delete_all(&tx, Purpose::ResetPassword, &moved.id.to_string()).await?;
+    verification::delete_all(&tx, Purpose::ChangeEmail, &moved.id.to_string()).await?;
     let event = Event::EmailChanged { from: user.email.clone(), to: moved.email.clone() };
     events::record(app, &tx, call, event, Some(moved.id)).await?;
     tx.commit().await?;

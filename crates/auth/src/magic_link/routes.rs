@@ -24,7 +24,7 @@ use crate::{
         self, Current,
         verifier::{self, Bound, Challenge},
     },
-    system,
+    system, two_factor,
     user::{
         Email, User,
         proven::{self, Newcomer, Proven},
@@ -280,26 +280,32 @@ async fn redeem(app: &App, call: &Call, link: &Link, targets: &Targets) -> Resul
             return failed("new_user_signup_disabled");
         }
     };
-    let started =
-        session::start_in(app, call, &tx, session::SignIn::by(session::Method::MagicLink, &user))
-            .await?;
+    let sign_in = session::SignIn::by(session::Method::MagicLink, &user);
+    if let Some(pending) = two_factor::challenge_after(app, call, &tx, &sign_in).await? {
+        tx.commit().await?;
+        return match target {
+            Some(target) => pending.redirect(target),
+            None => pending.answer(app, call),
+        };
+    }
+    let started = session::start_in(app, call, &tx, sign_in).await?;
     let answer = match target {
         Some(target) => {
             let challenge = record.challenge.as_ref();
             let target = verifier::carry(app, call, &tx, &started, challenge, target).await?;
             session::redirect_signed_in(app, call, &started, &target)?
         }
-        None => signed_in(app, &started, &user)?.signed_in(app, call, &started),
+        None => signed_in(app, &started)?.signed_in(app, call, &started),
     };
     tx.commit().await?;
     Ok(answer)
 }
 
-fn signed_in(app: &App, started: &Current, user: &User) -> Result<Answer> {
+fn signed_in(app: &App, started: &Current) -> Result<Answer> {
     let session = wire::session(&started.signed_in.session, started.token.reveal());
     Answer::json(&SignedInBody {
         token: started.token.reveal(),
-        user: wire::user(app, user),
+        user: wire::user(app, &started.signed_in.user),
         session: session.shown(app.features),
     })
 }

@@ -46,6 +46,7 @@ pub(super) async fn verify(
                 leeway: 30,
                 longest_life: LONGEST_LIFE,
                 typ: None,
+                subject_optional: false,
             };
             match verifier.verify(token, &keys, now) {
                 Ok(claims) => return checked(provider, claims.into_all()),

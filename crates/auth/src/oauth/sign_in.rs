@@ -123,7 +123,7 @@ impl FromFields for SignIn {
         let provider = fields.word("provider");
         let disable_redirect = fields.flag("disableRedirect").unwrap_or_default();
         let id_token = fields.optional_object("idToken", |fields| read_id_token(fields, true));
-        let scopes = fields.optional_texts("scopes").unwrap_or_default();
+        let scopes = fields.optional_list("scopes").unwrap_or_default();
         let request_sign_up = fields.flag("requestSignUp");
         let (wishes, additional) = read_wishes(fields, scopes);
         let remembered = Remembered {
@@ -146,7 +146,7 @@ impl FromFields for LinkSocial {
         let provider = fields.word("provider");
         let id_token = fields.optional_object("idToken", |fields| read_id_token(fields, false));
         let request_sign_up = fields.flag("requestSignUp");
-        let scopes = fields.optional_texts("scopes").unwrap_or_default();
+        let scopes = fields.optional_list("scopes").unwrap_or_default();
         let error_url = fields.optional_text("errorCallbackURL");
         let disable_redirect = fields.flag("disableRedirect").unwrap_or_default();
         let (wishes, additional) = read_wishes(fields, scopes);
@@ -170,7 +170,7 @@ fn read_id_token(fields: &mut Fields, with_user: bool) -> IdToken {
         name: None,
     };
     if with_user {
-        fields.optional_number("expiresAt");
+        fields.optional_number("expiresAt", None);
         let name = fields.optional_object("user", |user| {
             let name = user.optional_object("name", |name| {
                 [name.optional_text("firstName"), name.optional_text("lastName")]
@@ -189,12 +189,12 @@ fn read_wishes(fields: &mut Fields, scopes: Vec<String>) -> (Wishes, Map<String,
     let parameters = fields.optional_text_record("additionalParams").unwrap_or_default();
     if parameters.iter().any(|(name, _)| RESERVED.contains(&name.as_str())) {
         let names = RESERVED.join(", ");
-        fields.refuse(
+        fields.refuse_member(
             "additionalParams",
             &format!("additionalParams cannot include reserved OAuth parameters: {names}"),
         );
     }
-    let additional = fields.optional_map("additionalData").unwrap_or_default();
+    let additional = fields.optional_record("additionalData").unwrap_or_default();
     (Wishes { scopes, login_hint, parameters }, additional)
 }
 
@@ -209,12 +209,12 @@ impl FromFields for SignInOauth2 {
                 error_url: fields.optional_text("errorCallbackURL"),
                 new_user_url: fields.optional_text("newUserCallbackURL"),
                 request_sign_up: fields.flag("requestSignUp"),
-                additional: fields.optional_map("additionalData").unwrap_or_default(),
+                additional: fields.optional_record("additionalData").unwrap_or_default(),
                 link: None,
             },
             disable_redirect: fields.flag("disableRedirect").unwrap_or_default(),
             wishes: Wishes {
-                scopes: fields.optional_texts("scopes").unwrap_or_default(),
+                scopes: fields.optional_list("scopes").unwrap_or_default(),
                 ..Wishes::default()
             },
         })
@@ -234,7 +234,7 @@ impl FromFields for LinkOauth2 {
             },
             disable_redirect: false,
             wishes: Wishes {
-                scopes: fields.optional_texts("scopes").unwrap_or_default(),
+                scopes: fields.optional_list("scopes").unwrap_or_default(),
                 ..Wishes::default()
             },
         })

@@ -24,14 +24,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Current, SignIn, Token, TokenStorage, cookies, current::in_cookie, redirect_signed_in, start,
-    store,
 };
 use crate::{
+    anonymous,
     app::{App, connection},
     error::{Error, Refusal, Result},
     events::{self, Refused},
     http::{Answer, Call, Layout, origin::Redirect},
-    user,
+    two_factor, user,
     verification::{self, OneTime, Purpose},
 };
 
@@ -172,10 +172,18 @@ pub async fn sign_in_and_return(
     target: &Redirect,
 ) -> Result<Answer> {
     let Some(challenge) = challenge.filter(|challenge| !challenge.is_of(call)) else {
+        if let Some(pending) = two_factor::challenge_after(app, call, conn, &sign_in).await? {
+            return pending.redirect(target);
+        }
         let started = start::start_in(app, call, conn, sign_in).await?;
         let target = carry(app, call, conn, &started, challenge, target).await?;
         return redirect_signed_in(app, call, &started, &target);
     };
+    // What the second factor is asked with lies in this partition, and the page that would ask is in another.
+    if two_factor::is_asked(app, &sign_in) {
+        let target = target.with_parameter("error", "two_factor_required");
+        return Answer::redirect(&target.absolute());
+    }
     let started = start::start_elsewhere_in(app, call, conn, sign_in).await?;
     let target = carry(app, call, conn, &started, Some(challenge), target).await?;
     Answer::redirect(&target.absolute())
@@ -206,7 +214,7 @@ async fn take(app: &App, call: &Call, verifier: &str) -> Result<Option<Current>>
     if Token::parse(verifier).is_none() {
         return Ok(None);
     }
-    let conn = connection(app).await?;
+    let mut conn = connection(app).await?;
     // Whoever comes first gets it, fitting or not.
     let record = verification::consume(&conn, secret(verifier), call.now).await?;
     let Some(record) = record.and_then(|record| serde_json::from_str::<Record>(&record).ok())
@@ -228,12 +236,12 @@ async fn take(app: &App, call: &Call, verifier: &str) -> Result<Option<Current>>
         found.session.expires_at > call.now && !user::is_banned(&found.user, call.now)
     });
     let Some(signed_in) = live else { return Ok(None) };
-    if !config.keep_replaced
-        && !app.config.features.multi_session
-        && let Ok(replaced) = in_cookie(app, call)
-        && replaced != token
-    {
-        store::delete_session(&conn, &replaced.stored(config.token_storage)).await?;
+    // What else happens at a sign-in to the session that this browser has could not happen at the redirect.
+    if in_cookie(app, call).is_ok_and(|brought| brought != token) {
+        let tx = conn.transaction().await?;
+        anonymous::link(app, call, &tx, &signed_in.user).await?;
+        start::end_replaced(app, call, &tx).await?;
+        tx.commit().await?;
     }
     let current = Current { signed_in, token, dont_remember: false };
     call.aside.cookies(cookies::remember(app, call, &current.token, false));

@@ -14,11 +14,13 @@ use super::{
 };
 use crate::{
     account::{identities, store as accounts},
+    api_key,
     app::App,
     error::Result,
     events::{self, Event},
     http::Call,
     session::store as sessions,
+    verification::{self, Purpose},
 };
 
 /// What a user who does not exist yet would be.
@@ -111,7 +113,10 @@ pub(crate) async fn adopt_keeping(
         Some(account) => identities::delete_others(conn, adopted.id, account).await?,
         None => accounts::delete_accounts(conn, adopted.id).await?,
     };
+    api_key::delete_owned(conn, adopted.id).await?;
     sessions::delete_sessions(conn, adopted.id).await?;
+    // A change of address that the stranger asked for would take the account away again (ML-15).
+    verification::delete_all(conn, Purpose::ChangeEmail, &adopted.id.to_string()).await?;
     let event = Event::AccountAdopted { email: adopted.email.clone() };
     events::record(app, conn, call, event, Some(adopted.id)).await?;
     Ok(adopted)
