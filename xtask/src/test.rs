@@ -37,5 +37,5 @@ pub(crate) async fn steps(report: &mut Report) {
     report.step("one database, two servers", shared::run()).await;
     report.step("guesses at once, two servers", guesses::run()).await;
     report.step("examples", examples::run()).await;
-    report.step("browser", browser::run()).await;
+    report.step("browser", browser::run(&browser::Options::default())).await;
 }

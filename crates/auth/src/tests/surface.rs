@@ -19,6 +19,8 @@ const PUBLIC: &[&str] = &[
     "accept_invitation_page",
 const PUBLIC: [&str; 41] = [
     "anonymous_token",
+    "callback",
+    "callback_posted",
     "check_verification_otp",
     "device_code",
     "device_page",
@@ -59,6 +61,8 @@ const PUBLIC: [&str; 41] = [
     "sign_in_email",
     "sign_in_email_otp",
     "sign_in_magic_link",
+    "sign_in_oauth2",
+    "sign_in_social",
     "sign_in_phone_number",
     "sign_in_username",
     "sign_out",
