@@ -23,7 +23,7 @@ use crate::{
         fields::{Fields, Form, FromFields},
         origin::Redirect,
     },
-    session, wire,
+    session, two_factor, wire,
 };
 
 /// The operation that takes a provider's form.
@@ -296,13 +296,19 @@ async fn sign_in(app: &App, call: &Call, record: &Record, arrival: &Arrival<'_>)
             return Ok(End::Failed(Failed::of(&words.replace(' ', "_"))));
         }
     };
-    let method = session::Method::Social(arrival.provider.id.clone());
-    let started = session::start_in(app, call, &tx, session::SignIn::by(method, &user)).await?;
     let wanted = record.new_user_url.as_deref().filter(|_| newcomer);
     let target = target(app, wanted.unwrap_or(&record.callback_url))?;
-    let answer = session::redirect_signed_in(app, call, &started, &target)?;
+    let method = session::Method::Social(arrival.provider.id.clone());
+    let sign_in = session::SignIn::by(method, &user);
+    let answer = match two_factor::challenge_after(app, call, &tx, &sign_in).await? {
+        Some(pending) => pending.redirect(&target)?,
+        None => {
+            let started = session::start_in(app, call, &tx, sign_in).await?;
+            as_given(session::redirect_signed_in(app, call, &started, &target)?, &target)?
+        }
+    };
     tx.commit().await?;
-    Ok(End::Done(Box::new(as_given(answer, &target)?)))
+    Ok(End::Done(Box::new(answer)))
 }
 
 /// Where the flow was to end; a target that is not trusted any more is the front page (RD-07).

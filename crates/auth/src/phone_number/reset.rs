@@ -90,7 +90,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     wire::refuse_password_in_query(&call)?;
     let body: Reset = call.body()?;
     // Before the code is looked at: a bad password does not use it up (OT-19).
-    password::check_new(&app, &body.new, &[&body.number])?;
+    password::check_new(&app, &body.new, &[&body.number]).await?;
     let number = PhoneNumber::parse(&body.number).ok_or(OTP_NOT_FOUND)?;
     let slot = Slot::of_phone(TextPurpose::ResetPassword, &number);
     let mut conn = connection(&app).await?;

@@ -80,7 +80,7 @@ impl Method {
             | Self::OneTimeToken
             | Self::TwoFactor
             | Self::Device
-            | Self::Impersonation => None,
+            | Self::Impersonation(_) => None,
         }
     }
 }

@@ -16,7 +16,6 @@ use crate::{
 
 /// Operations for everybody; all others are for the holder of a session.
 const PUBLIC: &[&str] = &[
-const PUBLIC: [&str; 29] = [
     "accept_invitation_page",
     "anonymous_token",
     "callback",
