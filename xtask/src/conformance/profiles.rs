@@ -99,6 +99,7 @@ fn recorded() -> Table {
         [email_verification]
         enabled = true
         send_on_sign_up = true
+        confirm = false
 
         [magic_link]
         enabled = false
@@ -106,6 +107,12 @@ fn recorded() -> Table {
 
         [email_otp]
         enabled = false
+
+        [two_factor]
+        first_factors = "password"
+        allow_passwordless = false
+        allow_reuse = true
+        recorded_challenge = true
 
         [change_email]
         enabled = true
@@ -160,11 +167,13 @@ fn all_features() -> Table {
 
         [organization]
         dynamic_roles = true
+
         [device]
         enabled = true
         store_codes = "plain"
         verification_uri = "/device"
         blocked_clients = ["bad-client"]
+
         [phone_number]
         sign_up = true
         temporary_email = "{digits}@phone.example"
@@ -173,6 +182,16 @@ fn all_features() -> Table {
 
         [one_time_token]
         enabled = true
+
+        [two_factor]
+        issuer = "Golden App"
+        otp = { storage = "plain" }
+
+        [passkey]
+        enabled = true
+        rp_id = "localhost"
+        rp_name = "Golden App"
+        fresh_to_delete = false
 
         [features]
         teams = true
@@ -297,6 +316,11 @@ fn strict() -> Table {
             [username]
             immutable = true
 
+            [two_factor]
+            skip_verification = true
+            lockout_attempts = 3
+            lockout_duration = 60
+
             [change_email]
             confirm_by_mail = true
 
@@ -357,6 +381,10 @@ fn short() -> Table {
             [one_time_token]
             expires_in = 1
 
+            [two_factor]
+            challenge_expires_in = 1
+            otp = { expires_in = 1 }
+
             [email_password]
             reset_expires_in = 1
 
@@ -404,6 +432,9 @@ fn bare() -> Table {
         enabled = false
 
         [delete_user]
+        enabled = false
+
+        [two_factor]
         enabled = false
 
         [features]
@@ -468,6 +499,9 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
             enabled = true
 
             [magic_link]
+            confirm = false
+
+            [email_verification]
             confirm = false
 
             [organization]

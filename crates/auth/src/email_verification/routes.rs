@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use gatepost_protocol::hs256::{self, Refused as Unacceptable};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::token::{self, Statement};
+use super::{
+    confirm::{self, Reader},
+    token::{self, Statement},
+};
 use crate::{
     app::{App, connection},
     email_otp,
@@ -15,7 +18,7 @@ use crate::{
     http::{
         Answer, Call, Endpoint,
         endpoint::Access,
-        fields::{Fields, FromFields},
+        fields::{Fields, Form, FromFields},
         origin::Redirect,
         targets::INVALID_CALLBACK_URL,
     },
@@ -26,7 +29,7 @@ use crate::{
     },
     two_factor,
     user::{
-        self, Email, User,
+        self, Email, User, proven,
         store::{self as users, EmailChange},
     },
     verification::{self, Purpose},
@@ -66,9 +69,15 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             send_verification_email,
         )
         .about("Mail the link again. The answer does not tell whether the address is known."),
-        // The server SDK of Neon posts it.
-        verify.also(Method::POST, "/verify-email"),
         verify,
+        Endpoint::post::<Confirm, _>(
+            "/verify-email",
+            "verify_email_confirm",
+            Access::Public,
+            confirm,
+        )
+        .about("The same for programs, and the answer to what the link asks in a browser that did not sign up.")
+        .login(),
     ]
 }
 
@@ -140,13 +149,50 @@ impl FromFields for VerifyEmail {
     }
 }
 
+/// The answer of a reader, or what the server SDK of Neon posts: that has the token in the query.
+struct Confirm {
+    token: Option<String>,
+    callback_url: Option<String>,
+    answer: Option<String>,
+}
+
+impl FromFields for Confirm {
+    const FORM: Form = Form::OptionalObject;
+
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            token: fields.optional_text("token"),
+            callback_url: fields.optional_text("callbackURL"),
+            answer: fields.optional_text("answer"),
+        }
+    }
+}
+
 async fn verify_email(app: App, call: Call) -> Result<Answer> {
     let query: VerifyEmail = call.query()?;
-    let target = match query.callback_url.as_deref().filter(|url| !url.is_empty()) {
-        Some(url) => Some(call.redirect(&app, url, INVALID_CALLBACK_URL)?),
+    // A script of the application calls the route as an API; what opens links, human or scanner, navigates.
+    let by_script = call.header("sec-fetch-mode").is_some_and(|mode| mode.starts_with("cors"));
+    let asks = app.config.email_verification.confirm && !by_script;
+    let reader = if asks { Reader::Unasked } else { Reader::Same };
+    finish(&app, &call, &query, reader).await
+}
+
+async fn confirm(app: App, call: Call) -> Result<Answer> {
+    let body: Confirm = call.body()?;
+    let link = match body.token {
+        Some(token) => VerifyEmail { token, callback_url: body.callback_url },
+        None => call.query()?,
+    };
+    let another = body.answer.as_deref() == Some("not-mine");
+    finish(&app, &call, &link, if another { Reader::Another } else { Reader::Same }).await
+}
+
+async fn finish(app: &App, call: &Call, link: &VerifyEmail, reader: Reader) -> Result<Answer> {
+    let target = match link.callback_url.as_deref().filter(|url| !url.is_empty()) {
+        Some(url) => Some(call.redirect(app, url, INVALID_CALLBACK_URL)?),
         None => None,
     };
-    match follow(&app, &call, &query, target.as_ref()).await {
+    match follow(app, call, link, target.as_ref(), reader).await {
         // A browser is sent on with the code; a program gets the refusal itself.
         Err(Error::Refused(refusal)) => match (target, refusal.code) {
             (Some(target), Some(code)) => {
@@ -163,6 +209,7 @@ async fn follow(
     call: &Call,
     query: &VerifyEmail,
     target: Option<&Redirect>,
+    reader: Reader,
 ) -> Result<Answer> {
     let statement = read(app, &query.token, call.now)?;
     let email = Email::parse(&statement.email).ok_or(INVALID_TOKEN)?;
@@ -181,7 +228,12 @@ async fn follow(
         return Err(INVALID_TOKEN.into());
     }
     match (&statement.update_to, statement.request_type.as_deref()) {
+        (None, None) if user.email_verified => done(target, &nobody()),
+        (None, None) if reader == Reader::Another => shut_out(app, call, user).await,
         (None, None) => {
+            if reader == Reader::Unasked && !confirm::is_own_browser(app, call, &user).await? {
+                return Ok(confirm::page(app, &query.token, query.callback_url.as_deref()));
+            }
             let challenge = statement.session_challenge.map(Bound::kept);
             prove(app, call, user, challenge.as_ref(), target).await
         }
@@ -213,6 +265,19 @@ fn done(target: Option<&Redirect>, body: &serde_json::Value) -> Result<Answer> {
     }
 }
 
+fn nobody() -> serde_json::Value {
+    json!({ "status": true, "user": null })
+}
+
+/// The owner of the mailbox keeps the address; whoever signed up with it is out (ML-16).
+async fn shut_out(app: &App, call: &Call, user: User) -> Result<Answer> {
+    let mut conn = connection(app).await?;
+    let tx = conn.transaction().await?;
+    proven::adopt(app, call, &tx, user).await?;
+    tx.commit().await?;
+    Ok(confirm::shut_out(app))
+}
+
 async fn prove(
     app: &App,
     call: &Call,
@@ -220,10 +285,7 @@ async fn prove(
     challenge: Option<&Bound>,
     target: Option<&Redirect>,
 ) -> Result<Answer> {
-    let nobody = json!({ "status": true, "user": null });
-    if user.email_verified {
-        return done(target, &nobody);
-    }
+    let nobody = nobody();
     let mut conn = connection(app).await?;
     let tx = conn.transaction().await?;
     let user =

@@ -209,7 +209,7 @@ async fn open_link(app: App, call: Call) -> Result<Answer> {
     // A script of the application calls the route as an API; what opens links, human or scanner, navigates.
     let by_script = call.header("sec-fetch-mode").is_some_and(|mode| mode.starts_with("cors"));
     if app.config.magic_link.confirm && !by_script {
-        return Ok(page(&app, &link));
+        return page(&app, &call, &link).await;
     }
     redeem(&app, &call, &link, &targets).await
 }
@@ -220,7 +220,8 @@ async fn confirm(app: App, call: Call) -> Result<Answer> {
     redeem(&app, &call, &link, &targets).await
 }
 
-fn page(app: &App, link: &Link) -> Answer {
+/// Names the account that the link leads to, and the one that it would take the place of (ML-05).
+async fn page(app: &App, call: &Call, link: &Link) -> Result<Answer> {
     let members = [
         ("token", Some(&link.token)),
         ("callbackURL", link.callback_url.as_ref()),
@@ -234,10 +235,32 @@ fn page(app: &App, link: &Link) -> Answer {
             Some(format!("<input type=hidden name={name} value=\"{value}\">"))
         })
         .collect();
+    let caller = session::current(app, call).await?;
+    let owner = owner(app, call, link).await?;
+    let present = caller.map(|caller| caller.signed_in.user.email.clone());
+    let other = present.filter(|present| owner.as_ref().is_some_and(|owner| owner != present));
+    let who = match (owner, other) {
+        (None, _) => String::new(),
+        (Some(owner), None) => format!("<p>As <b>{}</b></p>", system::escape(&owner)),
+        (Some(owner), Some(other)) => format!(
+            "<p>As <b>{}</b>. You are signed in as <b>{}</b> in this browser.</p>",
+            system::escape(&owner),
+            system::escape(&other)
+        ),
+    };
     let title = format!("Sign in to {}", system::escape(&app.config.app_name));
     // Without an action the form goes to this address, whose query the endpoint does not read.
-    let form = format!("<form method=post>{inputs}<button autofocus>Continue</button></form>");
-    Answer::html(system::page(&title, &form))
+    let form = format!("{who}<form method=post>{inputs}<button autofocus>Continue</button></form>");
+    Ok(Answer::html(system::page(&title, &form)))
+}
+
+/// The address that a live link was mailed to.
+async fn owner(app: &App, call: &Call, link: &Link) -> Result<Option<String>> {
+    let storage = app.config.magic_link.storage(app);
+    let secret = OneTime { purpose: Purpose::MagicLink, secret: &link.token, storage };
+    let record = verification::find(&connection(app).await?, secret, call.now).await?;
+    let record = record.and_then(|record| serde_json::from_str::<Record>(&record).ok());
+    Ok(record.map(|record| record.email))
 }
 
 #[derive(Serialize)]
