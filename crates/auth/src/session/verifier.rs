@@ -215,8 +215,7 @@ async fn take(app: &App, call: &Call, verifier: &str) -> Result<Option<Current>>
         return Ok(None);
     }
     // Whoever comes first gets it, fitting or not.
-    let record =
-        verification::consume(&connection(app).await?, secret(verifier), call.now).await?;
+    let record = verification::consume(&connection(app).await?, secret(verifier), call.now).await?;
     let Some(record) = record.and_then(|record| serde_json::from_str::<Record>(&record).ok())
     else {
         return Ok(None);
