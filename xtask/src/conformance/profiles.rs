@@ -132,6 +132,9 @@ fn recorded() -> Table {
         [social]
         unproven_users = "refused"
 
+        [two_factor]
+        first_factors = "password"
+
         [features]
         jwt = true
         bearer = true
