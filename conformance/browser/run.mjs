@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // node run.mjs --server ORIGIN --database NAME [--chromium FILE]
-// Sign-up, session, token, revocation and sign-out in headless Chromium, from a page on another origin.
+// Sign-up, session, token, revocation, second factors, passkeys and sign-out in headless Chromium, from a page on another origin.
 import http from 'node:http';
-import { randomUUID } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
@@ -94,10 +94,110 @@ async function foreignPage(base) {
   } finally { await context.close(); }
 }
 
+// What an authenticator shows, some steps of thirty seconds from now.
+function totp(uri, later = 0) {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+  const bits = [...new URL(uri).searchParams.get('secret')].map((c) => alphabet.indexOf(c).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + later));
+  const tag = createHmac('sha1', key).update(step).digest();
+  return String((tag.readUInt32BE(tag.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
+}
+
+// A code is taken once, so each further one is of a later step; the server takes those of the next thirty seconds.
+async function secondFactor(kind, base) {
+  const user = { email: `second-${randomUUID()}@example.com`, password: 'a good long password', name: 'Second' };
+  const { email, password } = user;
+  const one = await visitor(kind, base);
+  const two = await visitor(kind, base);
+  const fresh = { fetchOptions: { headers: { 'X-Force-Fetch': '1' } } };
+  const isSignedIn = async (who) => !!(await who.call('getSession', fresh)).data;
+  const isAsked = async (who) => (await who.data('signIn.email', { email, password })).twoFactorRedirect === true;
+  try {
+    await one.data('signUp.email', user);
+    const { totpURI, backupCodes } = await one.data('twoFactor.enable', { password });
+    same(backupCodes.length, 10, 'backup codes');
+    // In this order over the next minute: the step before, this one, the next.
+    await one.data('twoFactor.verifyTotp', { code: totp(totpURI, -1) });
+    await one.data('signOut');
+
+    same(await isAsked(one), true, 'the second factor is asked for');
+    same(await isSignedIn(one), false, 'nobody is signed in before it');
+    same((await one.call('twoFactor.verifyTotp', { code: '000000' })).error?.code, 'INVALID_CODE', 'a wrong code');
+    await one.data('twoFactor.verifyTotp', { code: totp(totpURI, 1), trustDevice: true });
+    same(await isSignedIn(one), true, 'signed in by the authenticator');
+
+    await one.data('signOut');
+    same(await isAsked(one), false, 'a trusted browser is not asked');
+    same(await isSignedIn(one), true, 'a trusted browser is signed in');
+
+    same(await isAsked(two), true, 'another browser is asked');
+    await two.data('twoFactor.verifyBackupCode', { code: backupCodes[0] });
+    same(await isSignedIn(two), true, 'signed in by a backup code');
+    await two.data('signOut');
+    same(await isAsked(two), true, 'and asked again');
+    same((await two.call('twoFactor.verifyBackupCode', { code: backupCodes[0] })).error?.code, 'INVALID_BACKUP_CODE', 'a backup code works once');
+    await two.data('twoFactor.sendOtp');
+    const mail = await (await fetch(`${server}/inbox/code?to=${encodeURIComponent(email)}&kind=two-factor-otp&wait=10`)).json();
+    await two.data('twoFactor.verifyOtp', { code: mail.otp });
+    same(await isSignedIn(two), true, 'signed in by a mailed code');
+
+    await two.data('twoFactor.disable', { password });
+    await one.data('signOut');
+    same(await isAsked(one), false, 'nobody is asked any more');
+  } finally { await one.close(); await two.close(); }
+}
+
+// A visitor with a security key built into the browser.
+async function withDevice(kind, base) {
+  const one = await visitor(kind, base);
+  const cdp = await one.context.newCDPSession(one.page);
+  await cdp.send('WebAuthn.enable');
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } });
+  return { ...one, keys: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials };
+}
+
+async function passkeys(kind, base) {
+  const user = { email: `passkey-${randomUUID()}@example.com`, password: 'a good long password', name: 'Passkey' };
+  const one = await withDevice(kind, base);
+  const fresh = { fetchOptions: { headers: { 'X-Force-Fetch': '1' } } };
+  const who = async () => (await one.call('getSession', fresh)).data?.user?.email ?? null;
+  try {
+    await one.data('signUp.email', user);
+    same((await one.data('passkey.addPasskey', { name: 'Desk' })).name, 'Desk', 'a passkey is added');
+    const [key, ...others] = await one.keys();
+    same([others.length, key.rpId, key.isResidentCredential], [0, 'localhost', true], 'the device holds it');
+    holds((await one.call('passkey.addPasskey', { name: 'Twice' })).error, 'a device is registered once');
+    const [listed] = await one.data('passkey.listUserPasskeys');
+    same((await one.data('passkey.updatePasskey', { id: listed.id, name: 'Phone' })).passkey.name, 'Phone', 'renamed');
+
+    await one.data('signOut');
+    same(await who(), null, 'signed out');
+    await one.data('signIn.passkey');
+    same(await who(), user.email, 'signed in without a name');
+
+    await one.data('signOut');
+    same(await one.page.evaluate(() => PublicKeyCredential.isConditionalMediationAvailable()), true, 'the browser knows conditional UI');
+    await one.page.evaluate(() => { document.body.innerHTML = '<input name="email" autocomplete="username webauthn" autofocus>'; });
+    await one.data('signIn.passkey', { autoFill: true });
+    same(await who(), user.email, 'signed in from the field');
+
+    await one.data('passkey.deletePasskey', { id: listed.id });
+    same(await one.data('passkey.listUserPasskeys'), [], 'none is left');
+    await one.data('signOut');
+    same((await one.call('signIn.passkey')).error?.code, 'PASSKEY_NOT_FOUND', 'a removed passkey signs nobody in');
+  } finally { await one.close(); }
+}
+
 const flows = [
   ['better-auth client, /api/auth', () => roundTrip('better-auth', `${server}/api/auth`)],
   ['better-auth client, Neon layout', () => roundTrip('better-auth', `${server}/${option('database')}/auth`)],
   ['neon client, Neon layout', () => roundTrip('neon', `${server}/${option('database')}/auth`)],
+  ['second factor, /api/auth', () => secondFactor('better-auth', `${server}/api/auth`)],
+  ['second factor, Neon layout', () => secondFactor('better-auth', `${server}/${option('database')}/auth`)],
+  ['passkeys, /api/auth', () => passkeys('better-auth', `${server}/api/auth`)],
+  ['passkeys, Neon layout', () => passkeys('better-auth', `${server}/${option('database')}/auth`)],
   ['untrusted page, /api/auth', () => foreignPage(`${server}/api/auth`)],
   ['untrusted page, Neon layout', () => foreignPage(`${server}/${option('database')}/auth`)],
 ];
