@@ -207,6 +207,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     if !config.keep_other_reset_links {
         verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
     }
+    verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
     if config.revoke_sessions_on_reset {
         sessions::delete_sessions(&tx, user.id).await?;
         two_factor::forget_devices(&tx, user.id).await?;

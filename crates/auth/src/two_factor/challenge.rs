@@ -104,6 +104,7 @@ fn is_asked_after(first_factors: FirstFactors, method: &Method) -> bool {
         | Method::Impersonation(_)
         | Method::Anonymous => false,
         Method::EmailOtp
+        | Method::PhoneOtp
         | Method::MagicLink
         | Method::EmailVerification
         | Method::Social(_)
