@@ -17,7 +17,6 @@ use crate::{
 /// Operations for everybody; all others are for the holder of a session.
 const PUBLIC: &[&str] = &[
     "accept_invitation_page",
-const PUBLIC: [&str; 41] = [
     "anonymous_token",
     "callback",
     "callback_posted",
@@ -62,12 +61,11 @@ const PUBLIC: [&str; 41] = [
     "sign_in_email_otp",
     "sign_in_magic_link",
     "sign_in_oauth2",
-    "sign_in_social",
     "sign_in_phone_number",
+    "sign_in_social",
     "sign_in_username",
     "sign_out",
     "sign_up_email",
-    "verify_backup_code",
     "users_sync_webhook",
     "verify_backup_code",
     "verify_email",
