@@ -328,6 +328,12 @@ impl Fields {
         }
     }
 
+    /// Anything; what is no object is nothing.
+    pub fn anything(&mut self, name: &'static str) -> Option<Map<String, Value>> {
+        self.note(name, Kind::Record, false);
+        self.values.get(name).and_then(Value::as_object).cloned()
+    }
+
     /// Actions by resource, which must be there.
     pub fn statements(&mut self, name: &'static str) -> Statements {
         let sent = self.values.contains_key(name);
@@ -397,25 +403,6 @@ impl Fields {
             self.issues.push(format!("[{}] Invalid input", self.place));
         }
         value
-    }
-
-    /// An object that must be there.
-    pub fn record(&mut self, name: &'static str) -> Map<String, Value> {
-        self.note(name, Kind::Record, true);
-        match self.values.get(name) {
-            Some(Value::Object(record)) => record.clone(),
-            other => {
-                let received = type_name(other);
-                self.issue(name, &format!("Invalid input: expected record, received {received}"));
-                Map::new()
-            }
-        }
-    }
-
-    /// Anything; what is no object is nothing.
-    pub fn anything(&mut self, name: &'static str) -> Option<Map<String, Value>> {
-        self.note(name, Kind::Record, false);
-        self.values.get(name).and_then(Value::as_object).cloned()
     }
 
     /// Every member, read or not.

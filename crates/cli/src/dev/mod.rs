@@ -164,5 +164,12 @@ fn settings(loaded: &Loaded, secret: String, origin: &str, project: &str) -> Aut
         // As Better Auth does outside production: tests sign in often.
         auth.rate_limit.enabled = false;
     }
+    // Off in production until somebody decides on the domain that keys are bound to for good.
+    if !loaded.given.iter().any(|key| key == "passkey.enabled") {
+        auth.passkey.enabled = true;
+    }
+    if !loaded.given.iter().any(|key| key == "features.two_factor") {
+        auth.features.two_factor = true;
+    }
     auth
 }
