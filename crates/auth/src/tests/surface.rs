@@ -17,7 +17,6 @@ use crate::{
 /// Operations for everybody; all others are for the holder of a session.
 const PUBLIC: &[&str] = &[
     "accept_invitation_page",
-const PUBLIC: [&str; 41] = [
     "anonymous_token",
     "callback",
     "callback_posted",
