@@ -24,7 +24,6 @@ const WAITING: &[(&str, &str)] = &[
     ("CS-17", "a later issue: hosted pages"),
     ("JW-18", "issue 5: keys read by URL"),
     ("JW-28", "a later issue: the backend SDK"),
-    ("PW-11", "issue 3: second factor"),
 ];
 
 fn sources(directory: &Path, text: &mut String) {

@@ -16,8 +16,7 @@ use crate::{
 
 /// Operations for everybody; all others are for the holder of a session.
 const PUBLIC: &[&str] = &[
-    "next_step",
-    "users_sync_webhook",
+    "accept_invitation_page",
     "anonymous_token",
     "check_verification_otp",
     "device_code",
@@ -32,8 +31,10 @@ const PUBLIC: &[&str] = &[
     "generate_schema",
     "get_session",
     "jwks",
+    "list_user_invitations",
     "magic_link_confirm",
     "magic_link_verify",
+    "next_step",
     "ok",
     "post_session",
     "reference",
@@ -42,6 +43,7 @@ const PUBLIC: &[&str] = &[
     "reset_password",
     "reset_password_callback",
     "reset_password_email_otp",
+    "send_two_factor_otp",
     "send_verification_email",
     "send_verification_otp",
     "sign_in_email",
@@ -49,8 +51,12 @@ const PUBLIC: &[&str] = &[
     "sign_in_magic_link",
     "sign_out",
     "sign_up_email",
+    "users_sync_webhook",
+    "verify_backup_code",
     "verify_email",
     "verify_email_otp",
+    "verify_totp",
+    "verify_two_factor_otp",
 ];
 
 fn everything_on() -> Config {
