@@ -24,7 +24,7 @@ pub use crate::{
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
     next_step::Config as NextStep,
-    oauth::config::Config as Social,
+    oauth::config::{Config as Social, Provider as SocialProvider},
     one_time_token::Config as OneTimeToken,
     organization::Config as Organization,
     passkey::Config as Passkey,

@@ -172,6 +172,8 @@ pub enum Refused {
     Captcha,
     /// Two sessions in one request.
     AmbiguousSession,
+    /// A session verifier without the challenge of the browser that it is for.
+    ForeignVerifier,
     /// An administrator acting as the user, where only the user may act.
     Impersonation,
     /// An API key that is unknown, over, or used up.
@@ -195,6 +197,7 @@ impl Refused {
             Self::RedirectTarget => "redirect-target",
             Self::Captcha => "captcha",
             Self::AmbiguousSession => "ambiguous-session",
+            Self::ForeignVerifier => "foreign-verifier",
             Self::Impersonation => "impersonation",
             Self::ApiKey => "api-key",
             Self::Social => "social",

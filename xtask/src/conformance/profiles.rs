@@ -12,6 +12,8 @@ pub(crate) struct Place<'a> {
     pub(crate) port: u16,
     pub(crate) database_url: &'a str,
     pub(crate) hashed_tokens: bool,
+    /// The provider that social sign-in is tried with.
+    pub(crate) provider: Option<&'a str>,
 }
 
 /// The configuration of a recorded profile; `None` for a name that is not known.
@@ -32,6 +34,11 @@ pub(crate) fn better_auth(name: &str, place: &Place<'_>) -> Option<Table> {
     };
     let mut config = common(place);
     merge(&mut config, recorded());
+    if let Some(provider) = place.provider
+        && ["main", "strict", "short", "ratelimit"].contains(&name)
+    {
+        merge(&mut config, social(provider));
+    }
     merge(&mut config, differs);
     Some(config)
 }
@@ -92,6 +99,7 @@ fn recorded() -> Table {
         [email_verification]
         enabled = true
         send_on_sign_up = true
+        confirm = false
 
         [magic_link]
         enabled = false
@@ -99,6 +107,12 @@ fn recorded() -> Table {
 
         [email_otp]
         enabled = false
+
+        [two_factor]
+        first_factors = "password"
+        allow_passwordless = false
+        allow_reuse = true
+        recorded_challenge = true
 
         [change_email]
         enabled = true
@@ -121,12 +135,6 @@ fn recorded() -> Table {
 
         [delete_user]
         enabled = true
-
-        [social]
-        unproven_users = "refused"
-
-        [two_factor]
-        first_factors = "password"
 
         [features]
         jwt = true
@@ -159,11 +167,13 @@ fn all_features() -> Table {
 
         [organization]
         dynamic_roles = true
+
         [device]
         enabled = true
         store_codes = "plain"
         verification_uri = "/device"
         blocked_clients = ["bad-client"]
+
         [phone_number]
         sign_up = true
         temporary_email = "{digits}@phone.example"
@@ -172,6 +182,16 @@ fn all_features() -> Table {
 
         [one_time_token]
         enabled = true
+
+        [two_factor]
+        issuer = "Golden App"
+        otp = { storage = "plain" }
+
+        [passkey]
+        enabled = true
+        rp_id = "localhost"
+        rp_name = "Golden App"
+        fresh_to_delete = false
 
         [features]
         teams = true
@@ -183,15 +203,12 @@ fn all_features() -> Table {
     }
 }
 
-/// The providers of the recorded profiles: Google and GitHub by name only; the others are the one at `provider`, under
-/// several ids.
-pub(crate) fn recorded_providers(name: &str, provider: &str) -> Table {
-    if !["main", "strict", "short", "ratelimit"].contains(&name) {
-        return Table::new();
-    }
+/// Google and GitHub by name only; the others are one server under several ids.
+fn social(provider: &str) -> Table {
     let mut config = toml! {
         [social]
         trusted_providers = ["faketrusted"]
+        unproven_users = "refused"
 
         [outbound]
         private_networks = true
@@ -299,6 +316,11 @@ fn strict() -> Table {
             [username]
             immutable = true
 
+            [two_factor]
+            skip_verification = true
+            lockout_attempts = 3
+            lockout_duration = 60
+
             [change_email]
             confirm_by_mail = true
 
@@ -359,6 +381,10 @@ fn short() -> Table {
             [one_time_token]
             expires_in = 1
 
+            [two_factor]
+            challenge_expires_in = 1
+            otp = { expires_in = 1 }
+
             [email_password]
             reset_expires_in = 1
 
@@ -408,6 +434,9 @@ fn bare() -> Table {
         [delete_user]
         enabled = false
 
+        [two_factor]
+        enabled = false
+
         [features]
         jwt = false
         bearer = false
@@ -426,7 +455,7 @@ fn lifetimes() -> Table {
 }
 
 /// Both at their stand-in, which knows no nonce.
-pub(crate) fn google_and_github(provider: &str) -> Table {
+fn google_and_github(provider: &str) -> Table {
     let mut config = toml! {
         [outbound]
         private_networks = true
@@ -472,6 +501,9 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
             [magic_link]
             confirm = false
 
+            [email_verification]
+            confirm = false
+
             [organization]
             require_email_verification = false
 
@@ -480,6 +512,9 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
 
         },
     );
+    if let Some(provider) = place.provider {
+        merge(&mut config, google_and_github(provider));
+    }
     match variant {
         "verify" => merge(
             &mut config,

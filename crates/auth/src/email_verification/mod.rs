@@ -6,11 +6,15 @@
 
 use serde::{Deserialize, Serialize};
 
+mod confirm;
 mod routes;
+#[cfg(test)]
+mod tests;
 mod token;
 
+pub(crate) use confirm::remember_sign_up;
 pub(crate) use routes::endpoints;
-pub(crate) use token::{Statement, link, permit, send, sign};
+pub(crate) use token::{Statement, challenge, link, permit, send, sign};
 
 use crate::password;
 
@@ -28,6 +32,9 @@ pub struct Config {
     pub send_on_sign_in: bool,
     /// Opening the link signs in.
     pub auto_sign_in: bool,
+    /// A link that is opened in a browser which neither signed up nor is signed in asks who signed up. A reader who did not
+    /// keeps the address, and whoever signed up with it is shut out.
+    pub confirm: bool,
     /// Seconds a link is good for.
     pub expires_in: u32,
 }
@@ -51,6 +58,7 @@ impl Default for Config {
             send_on_sign_up: None,
             send_on_sign_in: false,
             auto_sign_in: false,
+            confirm: true,
             expires_in: 60 * 60,
         }
     }

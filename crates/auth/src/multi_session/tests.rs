@@ -72,7 +72,7 @@ async fn a_token_without_the_browsers_own_cookie_for_it_does_nothing() {
         assert_eq!((reply.status.as_u16(), reply.code()), (401, "INVALID_SESSION_TOKEN"));
     }
     // A cookie that this server has not signed is none.
-    let name = format!("better-auth.session_token_multi-{}", token.to_lowercase());
+    let name = format!("__Secure-better-auth.session_token_multi-{}", token.to_lowercase());
     ada.cookies.push((name, format!("{token}.forged")));
     assert_eq!(ask(&app, &mut ada, SET_ACTIVE, &token).await.status, 401);
     assert_eq!(names(&app, &mut ada).await, ["ada"]);

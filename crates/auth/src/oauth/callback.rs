@@ -23,7 +23,8 @@ use crate::{
         fields::{Fields, Form, FromFields},
         origin::Redirect,
     },
-    session, two_factor, wire,
+    session::{self, verifier},
+    wire,
 };
 
 /// The operation that takes a provider's form.
@@ -296,19 +297,14 @@ async fn sign_in(app: &App, call: &Call, record: &Record, arrival: &Arrival<'_>)
             return Ok(End::Failed(Failed::of(&words.replace(' ', "_"))));
         }
     };
-    let wanted = record.new_user_url.as_deref().filter(|_| newcomer);
-    let target = target(app, wanted.unwrap_or(&record.callback_url))?;
     let method = session::Method::Social(arrival.provider.id.clone());
     let sign_in = session::SignIn::by(method, &user);
-    let answer = match two_factor::challenge_after(app, call, &tx, &sign_in).await? {
-        Some(pending) => pending.redirect(&target)?,
-        None => {
-            let started = session::start_in(app, call, &tx, sign_in).await?;
-            as_given(session::redirect_signed_in(app, call, &started, &target)?, &target)?
-        }
-    };
+    let wanted = record.new_user_url.as_deref().filter(|_| newcomer);
+    let target = target(app, wanted.unwrap_or(&record.callback_url))?;
+    let challenge = record.challenge.as_ref();
+    let answer = verifier::sign_in_and_return(app, call, &tx, sign_in, challenge, &target).await?;
     tx.commit().await?;
-    Ok(End::Done(Box::new(answer)))
+    Ok(End::Done(Box::new(as_given(answer, &target)?)))
 }
 
 /// Where the flow was to end; a target that is not trusted any more is the front page (RD-07).

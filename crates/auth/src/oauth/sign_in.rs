@@ -302,7 +302,7 @@ async fn begin(app: &App, call: &Call, provider: &Provider, start: Start) -> Res
     let url = authorize::url(provider, &endpoints, &begun, &back, &start.wishes)
         .map_err(|failure| unavailable(provider, &failure))?;
     let answer = Answer::json(&json!({ "url": url, "redirect": !start.disable_redirect }))?
-        .with_cookies([begun.cookie]);
+        .with_cookies(begun.cookies);
     if start.disable_redirect { Ok(answer) } else { answer.with_header(header::LOCATION, &url) }
 }
 

@@ -19,7 +19,10 @@ use crate::{
     app::{App, connection},
     error::{Error, Result},
     http::{Call, Layout},
-    session::TokenStorage,
+    session::{
+        TokenStorage,
+        verifier::{Bound, Challenge},
+    },
     verification::{self, OneTime, Purpose},
 };
 
@@ -52,6 +55,9 @@ pub(super) struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) id_token_nonce: Option<String>,
     pub(super) oauth_state: String,
+    /// Of the browser that began; under the Neon layout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) challenge: Option<Bound>,
 }
 
 /// The user who is linking, and the session in which.
@@ -94,7 +100,7 @@ pub(super) struct Begun {
     pub(super) state: String,
     pub(super) verifier: String,
     pub(super) nonce: Option<String>,
-    pub(super) cookie: SetCookie,
+    pub(super) cookies: Vec<SetCookie>,
 }
 
 /// Remembers a flow at a provider.
@@ -111,6 +117,7 @@ pub(super) async fn begin(
     let state = random::token(32);
     let verifier = verifier(app, call, provider);
     let nonce = with_nonce.then(|| random::token(32));
+    let challenge = Challenge::begin(call);
     let mut additional = remembered.additional;
     additional.retain(|name, _| !OURS.contains(&name.as_str()));
     let given = |url: Option<String>| url.filter(|url| !url.is_empty());
@@ -126,6 +133,7 @@ pub(super) async fn begin(
         request_sign_up: remembered.request_sign_up,
         id_token_nonce: nonce.clone(),
         oauth_state: state.clone(),
+        challenge: challenge.as_ref().map(Challenge::bound),
     };
     let text = serde_json::to_string(&record).map_err(|error| Error::Internal(error.into()))?;
     let text = match app.config.session.token_storage {
@@ -137,8 +145,12 @@ pub(super) async fn begin(
     verification::create(&conn, secret(app, &state), &text, call.now + LIFE, call.now).await?;
     let profile = &call.mount.cookies;
     let key = app.config.secret.as_bytes();
-    let cookie = profile.set_signed(&profile.names.state, &state, key, Some(COOKIE_SECONDS));
-    Ok(Begun { state, verifier, nonce, cookie })
+    let mut cookies =
+        vec![profile.set_signed(&profile.names.state, &state, key, Some(COOKIE_SECONDS))];
+    if let Some(challenge) = challenge {
+        cookies.extend(challenge.cookies(call, LIFE));
+    }
+    Ok(Begun { state, verifier, nonce, cookies })
 }
 
 /// A state that is not taken.

@@ -118,12 +118,17 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
             }
         }
         tx.commit().await?;
+        if app.config.email_verification.sends_on_sign_up(config) {
+            // A taken address looks like a free one.
+            email_verification::challenge(&app, &call);
+        }
         let mut placeholder = new.preview(&app.config.features, call.now);
         names.put_into(&mut placeholder);
         if config.recorded_placeholder {
             placeholder.role = None;
         }
-        return answer(&app, None, &placeholder);
+        return Ok(answer(&app, None, &placeholder)?
+            .with_cookies(email_verification::remember_sign_up(&app, &call, placeholder.id)));
     };
     accounts::create_credential(&tx, random::uuid(), user.id, &hash, call.now).await?;
     if !names.is_empty()
@@ -138,7 +143,8 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
     }
     if !config.auto_sign_in || config.require_verification {
         tx.commit().await?;
-        return answer(&app, None, &user);
+        return Ok(answer(&app, None, &user)?
+            .with_cookies(email_verification::remember_sign_up(&app, &call, user.id)));
     }
     let sign_in = session::SignIn {
         user: &user,

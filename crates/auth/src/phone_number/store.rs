@@ -66,7 +66,7 @@ pub(super) async fn find_user(
 /// How giving a user a number ended.
 pub(super) enum Given {
     /// The user has it.
-    Given(Box<User>),
+    Done(Box<User>),
     /// Somebody has it already, or the user is gone.
     Taken,
     /// Somebody was faster; the transaction is over.
@@ -85,7 +85,7 @@ pub(super) async fn give(
 ) -> Result<Given> {
     let statement = conn.prepare_cached(GIVE.sql).await?;
     match conn.query_opt(&statement, &[&id, &number.as_str(), &now]).await {
-        Ok(Some(row)) => Ok(Given::Given(Box::new(user::from_row(&row, 0)?))),
+        Ok(Some(row)) => Ok(Given::Done(Box::new(user::from_row(&row, 0)?))),
         Ok(None) => Ok(Given::Taken),
         Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(Given::Lost),
         Err(error) => Err(error.into()),

@@ -139,7 +139,7 @@ async fn give(
     let Some(caller) = caller else { return Err(USER_NOT_FOUND.into()) };
     let id = caller.signed_in.user.id;
     match store::give(tx, id, number, call.now).await? {
-        Given::Given(user) => {
+        Given::Done(user) => {
             let event = Event::PhoneNumberChanged { number: Some(number.to_string()) };
             events::record(app, tx, call, event, Some(id)).await?;
             Ok(*user)
@@ -211,7 +211,7 @@ async fn sign_up(
     let names = username::at_sign_up(app, Some(&Value::Object(further)))?;
     username::refuse_taken(app, tx, &names, None).await?;
     let id = create(app, call, tx, number).await?.id;
-    let Given::Given(mut user) = store::give(tx, id, number, call.now).await? else {
+    let Given::Done(mut user) = store::give(tx, id, number, call.now).await? else {
         return Err(lost());
     };
     if !names.is_empty()

@@ -30,6 +30,9 @@ pub(super) fn switch_everything_on(config: &mut Config) {
     config.delete_user.enabled = true;
     config.email_verification.enabled = true;
     config.one_time_token.enabled = true;
+    config.features.teams = true;
+    config.organization.dynamic_roles = true;
+    config.passkey.enabled = true;
     config.features.anonymous = true;
     config.features.last_login_method = true;
     config.features.multi_session = true;

@@ -69,6 +69,8 @@ pub enum Purpose {
     DeleteAccount,
     /// Signing in. The value is JSON: the address, and the name of a user to be.
     MagicLink,
+    /// Taking a session over into another partition of the browser. The value is [`crate::session::verifier`]'s.
+    SessionVerifier,
     /// A change of address, beside the signed link that says which: so that the link can be revoked. The value is the user's id.
     ChangeEmail,
     /// Taking a session over to another place. The value is the session's token, sealed where tokens are hashed.
@@ -91,6 +93,7 @@ impl Purpose {
             Self::ResetPassword => "reset-password:",
             Self::DeleteAccount => "delete-account-",
             Self::MagicLink => "magic-link:",
+            Self::SessionVerifier => "session-verifier:",
             Self::ChangeEmail => "change-email-link:",
             Self::OneTimeToken => "one-time-token:",
             Self::TwoFactor => "2fa-",
