@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use gatepost_auth::{
-    anonymous,
-    api_key,
+    anonymous, api_key,
     app::App,
     device::store as devices,
     error::Error,

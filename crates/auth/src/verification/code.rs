@@ -9,7 +9,7 @@ use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
-use gatepost_protocol::{random, secret::Secret};
+use gatepost_protocol::{digest, random, secret::Secret};
 use uuid::Uuid;
 
 use crate::{
@@ -77,6 +77,12 @@ impl Slot {
             TextPurpose::Verify => format!("phone-number-otp-{number}"),
             TextPurpose::ResetPassword => format!("phone-number-reset-{number}"),
         })
+    }
+
+    /// Names the slot without telling whose it is.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        digest::sha256_base64url(&self.0)
     }
 
     /// For the second factor of one pending sign-in, or of one session.
