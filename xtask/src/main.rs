@@ -51,8 +51,8 @@ enum Command {
     Guesses,
     /// The example applications, against the built binary.
     Examples,
-    /// Sign-up to sign-out in headless Chromium, from a page on another origin.
-    Browser,
+    /// The stock clients in headless Chromium: sessions, mail, other providers; same origin and another site.
+    Browser(browser::Options),
 }
 
 #[derive(Subcommand)]
@@ -113,7 +113,7 @@ async fn run(command: Command) -> Result<Counts> {
         Command::Faults(options) => closing(faults::run(&options).await),
         Command::Guesses => closing(guesses::run().await),
         Command::Examples => closing(examples::run().await),
-        Command::Browser => closing(browser::run().await),
+        Command::Browser(options) => closing(browser::run(&options).await),
     }
 }
 

@@ -34,8 +34,12 @@ pub(crate) async fn steps(report: &mut Report) {
     report.step("conformance neon", neon::run(&neon::Options::default())).await;
     report.step("conformance neon, hashed", neon::run(&neon::Options::hashed())).await;
     report.step("conformance data-api", data_api::run(&data_api::Options::default())).await;
+    if exists("pgbouncer", "--version").await {
+        let pooled = data_api::Options::pgbouncer();
+        report.step("conformance data-api, PgBouncer", data_api::run(&pooled)).await;
+    }
     report.step("one database, two servers", shared::run()).await;
     report.step("guesses at once, two servers", guesses::run()).await;
     report.step("examples", examples::run()).await;
-    report.step("browser", browser::run()).await;
+    report.step("browser", browser::run(&browser::Options::default())).await;
 }

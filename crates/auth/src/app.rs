@@ -33,6 +33,7 @@ use crate::{
     keys::Keys,
     mail::Outbox,
     metrics::Metrics,
+    oauth::Providers,
     password::Hasher,
     permissions::Roles,
     phone_number::Texts,
@@ -87,6 +88,8 @@ pub struct Inner {
     pub sealer: Sealer,
     /// Calls to other machines.
     pub outbound: Outbound,
+    /// Where users may sign in besides here.
+    pub providers: Providers,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
     /// What roles of the admin feature may do.
@@ -130,6 +133,7 @@ impl App {
             live: Live::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
             outbound: Outbound::new(config.outbound.reach())?,
+            providers: Providers::new(&config.social)?,
             metrics: Metrics::default(),
             admin_roles: admin::configured_roles(&config.admin),
             features: wire::features(&config.features),

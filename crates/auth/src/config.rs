@@ -24,6 +24,7 @@ pub use crate::{
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
     next_step::Config as NextStep,
+    oauth::config::{Config as Social, Provider as SocialProvider},
     one_time_token::Config as OneTimeToken,
     organization::Config as Organization,
     passkey::Config as Passkey,
@@ -84,6 +85,8 @@ pub struct Config {
     pub magic_link: MagicLink,
     /// Mailed codes.
     pub email_otp: EmailOtp,
+    /// Sign-in at other providers.
+    pub social: Social,
     /// Sign-in of devices by a code that is approved elsewhere.
     pub device: Device,
     /// Proof that a person is there.
@@ -153,6 +156,7 @@ impl Default for Config {
             email_verification: EmailVerification::default(),
             magic_link: MagicLink::default(),
             email_otp: EmailOtp::default(),
+            social: Social::default(),
             device: Device::default(),
             captcha: Captcha::default(),
             username: Username::default(),

@@ -58,6 +58,8 @@ pub enum Event {
     CodeRequested { purpose: &'static str },
     /// The owner of a mailbox took over a user who never proved it: what the stranger left is gone.
     AccountAdopted { email: String },
+    /// A user got another way in, at this provider.
+    AccountLinked { provider: String },
     /// A way in was removed.
     AccountUnlinked,
     /// A first factor was proven, a second one is asked for.
@@ -170,10 +172,14 @@ pub enum Refused {
     Captcha,
     /// Two sessions in one request.
     AmbiguousSession,
+    /// A session verifier without the challenge of the browser that it is for.
+    ForeignVerifier,
     /// An administrator acting as the user, where only the user may act.
     Impersonation,
     /// An API key that is unknown, over, or used up.
     ApiKey,
+    /// Another provider's word was not enough.
+    Social,
 }
 
 impl Refused {
@@ -191,8 +197,10 @@ impl Refused {
             Self::RedirectTarget => "redirect-target",
             Self::Captcha => "captcha",
             Self::AmbiguousSession => "ambiguous-session",
+            Self::ForeignVerifier => "foreign-verifier",
             Self::Impersonation => "impersonation",
             Self::ApiKey => "api-key",
+            Self::Social => "social",
         }
     }
 }
@@ -219,6 +227,7 @@ impl Event {
             Self::OneTimeTokenUsed { .. } => "one-time-token-used",
             Self::CodeRequested { .. } => "code-requested",
             Self::AccountAdopted { .. } => "account-adopted",
+            Self::AccountLinked { .. } => "account-linked",
             Self::AccountUnlinked => "account-unlinked",
             Self::TwoFactorAsked => "two-factor-asked",
             Self::TwoFactorEnabled => "two-factor-enabled",
@@ -253,6 +262,7 @@ impl Event {
             | Self::UserDeleted { email } => {
                 json!({ "email": email })
             }
+            Self::AccountLinked { provider } => json!({ "provider": provider }),
             Self::CodeRequested { purpose } => json!({ "purpose": purpose }),
             Self::DeviceRequested { client }
             | Self::DeviceApproved { client }

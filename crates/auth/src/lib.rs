@@ -24,6 +24,7 @@ pub mod mail;
 pub mod metrics;
 mod multi_session;
 mod next_step;
+pub mod oauth;
 pub mod one_time_token;
 pub mod openapi;
 pub mod organization;
@@ -67,6 +68,7 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(email_verification::endpoints());
     endpoints.extend(magic_link::endpoints(config));
     endpoints.extend(email_otp::endpoints(config));
+    endpoints.extend(oauth::endpoints(config));
     endpoints.extend(device::endpoints(config));
     endpoints.extend(username::endpoints(config));
     endpoints.extend(phone_number::endpoints(config));

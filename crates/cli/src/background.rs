@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use gatepost_auth::{
-    anonymous,
+    anonymous, api_key,
     app::App,
     device::store as devices,
     error::Error,
@@ -21,6 +21,8 @@ use crate::config::Process;
 const KEYS: Duration = Duration::from_secs(60);
 /// How long expired rows stay, for whoever asks what became of them.
 const KEPT: TimeDelta = TimeDelta::days(1);
+/// API keys that ended stay in their owner's list for as long: a program that stopped working is looked for later.
+const KEYS_KEPT: TimeDelta = TimeDelta::days(30);
 /// How often expired rows are removed.
 const PURGE: Duration = Duration::from_secs(10 * 60);
 
@@ -131,7 +133,8 @@ async fn remove_expired(app: App) {
             let batch = sessions::purge(&conn, now - KEPT).await?
                 + verification::purge(&conn, now - KEPT).await?
                 + devices::purge(&conn, now - KEPT).await?
-                + remove_guests(&app, &conn).await?;
+                + remove_guests(&app, &conn).await?
+                + api_key::delete_expired(&conn, now - KEYS_KEPT).await?;
             rows += batch;
             if batch == 0 {
                 return Ok::<u64, Error>(rows);

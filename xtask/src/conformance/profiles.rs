@@ -129,6 +129,12 @@ fn recorded() -> Table {
         [delete_user]
         enabled = true
 
+        [social]
+        unproven_users = "refused"
+
+        [two_factor]
+        first_factors = "password"
+
         [features]
         jwt = true
         bearer = true
@@ -196,6 +202,77 @@ fn all_features() -> Table {
     }
 }
 
+/// The providers of the recorded profiles: Google and GitHub by name only; the others are the one at `provider`, under
+/// several ids.
+pub(crate) fn recorded_providers(name: &str, provider: &str) -> Table {
+    if !["main", "strict", "short", "ratelimit"].contains(&name) {
+        return Table::new();
+    }
+    let mut config = toml! {
+        [social]
+        trusted_providers = ["faketrusted"]
+
+        [outbound]
+        private_networks = true
+
+        [social.providers.google]
+        client_id = "google-client"
+        client_secret = "google-secret"
+        nonce = false
+
+        [social.providers.github]
+        client_id = "github-client"
+        client_secret = "github-secret"
+
+        [social.providers.fake]
+        scopes = ["openid", "email", "profile"]
+
+        [social.providers.faketrusted]
+        scopes = ["openid", "email", "profile"]
+
+        [social.providers.fakenosignup]
+        scopes = ["openid", "email"]
+        sign_up = "requested"
+
+        [social.providers.fakedisabled]
+        scopes = ["openid", "email"]
+        sign_up = "never"
+
+        [social.providers.fakeoverride]
+        scopes = ["openid", "email"]
+        override_user_info = true
+
+        [social.providers.plainoauth]
+        kind = "oauth2"
+        scopes = ["profile"]
+        pkce = false
+        token_auth = "post"
+        unverified_id_token = true
+    };
+    for (id, settings) in providers(&mut config) {
+        if ["google", "github"].contains(&id.as_str()) {
+            continue;
+        }
+        put(settings, "client_id", "fake-client");
+        put(settings, "client_secret", "fake-secret");
+        if id == "plainoauth" {
+            put(settings, "authorization_url", format!("{provider}/authorize"));
+            put(settings, "token_url", format!("{provider}/token"));
+            put(settings, "userinfo_url", format!("{provider}/userinfo"));
+        } else {
+            put(settings, "kind", "oidc");
+            put(settings, "issuer", provider);
+        }
+    }
+    config
+}
+
+fn providers(config: &mut Table) -> impl Iterator<Item = (String, &mut Table)> {
+    let all = config.get_mut("social").and_then(|social| social.get_mut("providers"));
+    let all = all.and_then(Value::as_table_mut).into_iter().flatten();
+    all.filter_map(|(id, settings)| Some((id.clone(), settings.as_table_mut()?)))
+}
+
 fn strict() -> Table {
     let mut config = all_features();
     merge(
@@ -251,6 +328,11 @@ fn strict() -> Table {
 
             [delete_user]
             confirm_by_mail = true
+
+            [social]
+            allow_different_emails = true
+            allow_unlinking_all = true
+            unproven_users = "linked"
         },
     );
     config
@@ -374,6 +456,36 @@ fn lifetimes() -> Table {
     }
 }
 
+/// Both at their stand-in, which knows no nonce.
+pub(crate) fn google_and_github(provider: &str) -> Table {
+    let mut config = toml! {
+        [outbound]
+        private_networks = true
+
+        [social]
+        // A flow looks for the password account after a sign-in at a provider, unless that was refused.
+        unproven_users = "refused"
+
+        [social.providers.google]
+        client_id = "google-client"
+        client_secret = "google-secret"
+        nonce = false
+
+        [social.providers.github]
+        client_id = "github-client"
+        client_secret = "github-secret"
+    };
+    for (id, settings) in providers(&mut config) {
+        let at = |path: &str| format!("{provider}/{id}/{path}");
+        put(settings, "token_url", at("token"));
+        put(settings, "userinfo_url", at(if id == "github" { "user" } else { "userinfo" }));
+        if id == "google" {
+            put(settings, "jwks_url", at("certs"));
+        }
+    }
+    config
+}
+
 /// The servers that the npm clients are driven against: Gatepost's defaults, open to pages on this machine.
 pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
     let mut config = common(place);
@@ -399,6 +511,7 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
 
             [features]
             phone_number = true
+
         },
     );
     match variant {

@@ -22,6 +22,7 @@ impl Statement {
 /// The `STATEMENTS` of every store, so that the test can prepare them as the server's role.
 #[cfg_attr(not(test), expect(dead_code, reason = "only the test reads the list"))]
 pub(crate) const ALL: &[&[&Statement]] = &[
+    crate::account::identities::STATEMENTS,
     crate::account::store::STATEMENTS,
     crate::admin::store::STATEMENTS,
     crate::anonymous::store::STATEMENTS,

@@ -14,7 +14,7 @@ mod token;
 
 pub(crate) use confirm::remember_sign_up;
 pub(crate) use routes::endpoints;
-pub(crate) use token::{Statement, link, permit, send, sign};
+pub(crate) use token::{Statement, challenge, link, permit, send, sign};
 
 use crate::password;
 

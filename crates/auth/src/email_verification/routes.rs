@@ -23,7 +23,10 @@ use crate::{
         targets::INVALID_CALLBACK_URL,
     },
     mail::{self, Message},
-    session::{self, Current},
+    session::{
+        self, Current,
+        verifier::{self, Bound},
+    },
     two_factor,
     user::{
         self, Email, User, proven,
@@ -123,6 +126,7 @@ async fn send_verification_email(app: App, call: Call) -> Result<Answer> {
                 update_to: None,
                 request_type: None,
                 user_id: None,
+                session_challenge: token::challenge(&app, &call),
             };
             let token = token::sign(&app, &statement, call.now)?;
             let message =
@@ -230,7 +234,8 @@ async fn follow(
             if reader == Reader::Unasked && !confirm::is_own_browser(app, call, &user).await? {
                 return Ok(confirm::page(app, &query.token, query.callback_url.as_deref()));
             }
-            prove(app, call, user, target).await
+            let challenge = statement.session_challenge.map(Bound::kept);
+            prove(app, call, user, challenge.as_ref(), target).await
         }
         (Some(to), step) => {
             let step = Step { token: &query.token, to, name: step };
@@ -273,7 +278,14 @@ async fn shut_out(app: &App, call: &Call, user: User) -> Result<Answer> {
     Ok(confirm::shut_out(app))
 }
 
-async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) -> Result<Answer> {
+async fn prove(
+    app: &App,
+    call: &Call,
+    user: User,
+    challenge: Option<&Bound>,
+    target: Option<&Redirect>,
+) -> Result<Answer> {
+    let nobody = nobody();
     let mut conn = connection(app).await?;
     let tx = conn.transaction().await?;
     let user =
@@ -282,22 +294,29 @@ async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) ->
     events::record(app, &tx, call, Event::EmailVerified, Some(user.id)).await?;
     tx.commit().await?;
     drop(conn);
-    let answer = done(target, &nobody())?;
     if !app.config.email_verification.auto_sign_in || user::is_banned(&user, call.now) {
-        return Ok(answer);
+        return done(target, &nobody);
     }
     let caller = match session::current(app, call).await? {
         Some(caller) if caller.signed_in.user.id == user.id => caller,
         // Somebody else's link must not take over the browser of who is signed in (SE-04).
-        Some(_) => return Ok(answer),
+        Some(_) => return done(target, &nobody),
         None => {
             let sign_in = session::SignIn::by(session::Method::EmailVerification, &user);
             if two_factor::is_asked(app, &sign_in) {
-                return Ok(answer);
+                return done(target, &nobody);
             }
             session::start(app, call, sign_in).await?
         }
     };
+    let target = match target {
+        Some(target) => {
+            let conn = connection(app).await?;
+            Some(verifier::carry(app, call, &conn, &caller, challenge, target).await?)
+        }
+        None => None,
+    };
+    let answer = done(target.as_ref(), &nobody)?;
     Ok(with_session(app, call, &caller, &user, answer))
 }
 
@@ -334,6 +353,7 @@ async fn move_address(
             update_to: Some(to.as_str().to_owned()),
             request_type: Some("change-email-verification".to_owned()),
             user_id: Some(user.id.to_string()),
+            session_challenge: None,
         };
         let callback_url = target.map(Redirect::as_str);
         let conn = connection(app).await?;

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     http::Call,
     mail::{self, Message},
-    session::TokenStorage,
+    session::{TokenStorage, verifier::Challenge},
     user::{Email, User},
     verification::{self, OneTime, Purpose},
     wire,
@@ -57,8 +57,22 @@ pub(crate) async fn send(
         update_to: None,
         request_type: None,
         user_id: Some(user.id.to_string()),
+        session_challenge: challenge(app, call),
     };
     send_statement(app, call, conn, &statement, &user.email, callback_url).await
+}
+
+/// Binds a link that signs in to the browser that asks for it, by a cookie beside the answer, whatever that becomes: the
+/// link leads back to an application that may be on another site.
+pub(crate) fn challenge(app: &App, call: &Call) -> Option<String> {
+    let config = &app.config.email_verification;
+    if !config.auto_sign_in || by_code(app) {
+        return None;
+    }
+    let challenge = Challenge::begin(call)?;
+    let lifetime = TimeDelta::seconds(i64::from(config.expires_in)) + TimeDelta::minutes(5);
+    call.aside.cookies(challenge.cookies(call, lifetime));
+    Some(challenge.bound().into_kept())
 }
 
 /// The row without which a link that changes an address is dead: what takes an account over from whoever asked for the

@@ -20,7 +20,10 @@ use crate::{
         origin::Redirect,
     },
     mail::{self, Message},
-    session::{self, Current},
+    session::{
+        self, Current,
+        verifier::{self, Bound, Challenge},
+    },
     system, two_factor,
     user::{
         Email, User,
@@ -85,6 +88,9 @@ struct Record {
     email: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// Of the browser that asked; under the Neon layout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<Bound>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,14 +105,17 @@ async fn sign_in_magic_link(app: App, call: Call) -> Result<Answer> {
     let token = random::token(32);
     let secret =
         OneTime { purpose: Purpose::MagicLink, secret: &token, storage: config.storage(&app) };
+    let challenge = Challenge::begin(&call);
     let record = Record {
         kind: Kind::MagicLink,
         email: body.email.as_str().to_owned(),
         name: body.name.clone(),
+        challenge: challenge.as_ref().map(Challenge::bound),
     };
     let record = serde_json::to_string(&record).map_err(|error| Error::Internal(error.into()))?;
     let url = link(&call, &token, &body);
-    let expires_at = call.now + TimeDelta::seconds(i64::from(config.expires_in));
+    let lifetime = TimeDelta::seconds(i64::from(config.expires_in));
+    let expires_at = call.now + lifetime;
 
     let may_send = app.limits.may_mail(&body.email, call.now).await;
     let mut conn = connection(&app).await?;
@@ -121,7 +130,10 @@ async fn sign_in_magic_link(app: App, call: Call) -> Result<Answer> {
     }
     events::record(&app, &tx, &call, Event::CodeRequested { purpose: "magic-link" }, None).await?;
     tx.commit().await?;
-    Answer::json(&json!({ "status": true }))
+    // The way back takes a moment after the link was opened.
+    let lifetime = lifetime + TimeDelta::minutes(5);
+    let cookies = challenge.map(|challenge| challenge.cookies(&call, lifetime));
+    Ok(Answer::json(&json!({ "status": true }))?.with_cookies(cookies.unwrap_or_default()))
 }
 
 fn link(call: &Call, token: &str, body: &SignIn) -> String {
@@ -300,11 +312,16 @@ async fn redeem(app: &App, call: &Call, link: &Link, targets: &Targets) -> Resul
         };
     }
     let started = session::start_in(app, call, &tx, sign_in).await?;
+    let answer = match target {
+        Some(target) => {
+            let challenge = record.challenge.as_ref();
+            let target = verifier::carry(app, call, &tx, &started, challenge, target).await?;
+            session::redirect_signed_in(app, call, &started, &target)?
+        }
+        None => signed_in(app, &started)?.signed_in(app, call, &started),
+    };
     tx.commit().await?;
-    match target {
-        Some(target) => session::redirect_signed_in(app, call, &started, target),
-        None => Ok(signed_in(app, &started)?.signed_in(app, call, &started)),
-    }
+    Ok(answer)
 }
 
 fn signed_in(app: &App, started: &Current) -> Result<Answer> {

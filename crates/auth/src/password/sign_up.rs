@@ -118,6 +118,10 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
             }
         }
         tx.commit().await?;
+        if app.config.email_verification.sends_on_sign_up(config) {
+            // A taken address looks like a free one.
+            email_verification::challenge(&app, &call);
+        }
         let mut placeholder = new.preview(&app.config.features, call.now);
         names.put_into(&mut placeholder);
         if config.recorded_placeholder {

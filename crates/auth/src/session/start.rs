@@ -116,18 +116,13 @@ pub async fn start_in(
     conn: &impl GenericClient,
     sign_in: SignIn<'_>,
 ) -> Result<Current> {
-    let SignIn { user, method, dont_remember } = sign_in;
     let config = &app.config.session;
-    let impersonated_by = match method {
-        Method::Impersonation(by) => Some(by),
-        _ => None,
-    };
-    let mut user = user.clone();
-    if impersonated_by.is_none() {
+    let mut user = sign_in.user.clone();
+    if !matches!(sign_in.method, Method::Impersonation(_)) {
         anonymous::link(app, call, conn, &user).await?;
         end_replaced(app, call, conn).await?;
         end_same_account(app, call, conn, &user).await?;
-        user = last_login_method::note(app, call, conn, &user, &method).await?;
+        user = last_login_method::note(app, call, conn, &user, &sign_in.method).await?;
     }
     if config.recorded_stale_cookie
         && app.config.features.anonymous
@@ -136,6 +131,25 @@ pub async fn start_in(
     {
         call.aside.cookies_instead(cookies::forget(call));
     }
+    start_elsewhere_in(app, call, conn, SignIn { user: &user, ..sign_in }).await
+}
+
+/// Begins a session that this browser does not get: whatever session it has lives on.
+///
+/// # Errors
+/// `BANNED_USER`; those of Postgres.
+pub(super) async fn start_elsewhere_in(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    sign_in: SignIn<'_>,
+) -> Result<Current> {
+    let SignIn { user, method, dont_remember } = sign_in;
+    let config = &app.config.session;
+    let impersonated_by = match method {
+        Method::Impersonation(by) => Some(by),
+        _ => None,
+    };
     let token = Token::generate();
     let new = store::NewSession {
         token: &token.stored(config.token_storage),
@@ -156,7 +170,7 @@ pub async fn start_in(
         let event = Event::SignedIn { email: user.email.clone(), session: session.id };
         events::record(app, conn, call, event, Some(user.id)).await?;
     }
-    let signed_in = SignedIn { session, user, organization: None };
+    let signed_in = SignedIn { session, user: user.clone(), organization: None };
     Ok(Current { signed_in: signed_in.into(), token, dont_remember })
 }
 

@@ -30,6 +30,8 @@ pub(super) fn switch_everything_on(config: &mut Config) {
     config.delete_user.enabled = true;
     config.email_verification.enabled = true;
     config.one_time_token.enabled = true;
+    config.features.teams = true;
+    config.organization.dynamic_roles = true;
     config.passkey.enabled = true;
     config.features.anonymous = true;
     config.features.last_login_method = true;
@@ -48,7 +50,7 @@ pub(super) fn endpoints(app: &TestApp, method: &Method) -> Vec<Endpoint> {
 
 /// The path with something in place of its `{name}`.
 pub(super) fn path(endpoint: &Endpoint) -> String {
-    endpoint.path.replace("{token}", "x")
+    endpoint.path.replace("{token}", "x").replace("{id}", "x")
 }
 
 /// Every member with a value of its type.
@@ -63,6 +65,7 @@ pub(super) fn values(members: &[Member]) -> Map<String, Value> {
         (Kind::Texts, _) => json!("member"),
         (Kind::Number, _) => json!(1),
         (Kind::Any, _) => json!({}),
+        (Kind::List, _) => json!([]),
     };
     members.iter().map(|member| (member.name.to_owned(), value(member))).collect()
 }

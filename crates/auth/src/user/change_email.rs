@@ -96,6 +96,7 @@ async fn ask(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -> Re
         update_to: Some(body.new.as_str().to_owned()),
         request_type: Some(step.to_owned()),
         user_id: Some(user.id.to_string()),
+        session_challenge: None,
     };
     let recipient = if confirm { user.email.as_str() } else { body.new.as_str() };
     let token = email_verification::sign(app, &statement, call.now)?;
