@@ -24,12 +24,12 @@ use crate::{
     app::{App, connection},
     config::Config as Whole,
     error::{Refusal, Result},
-    events::{self, Event, Refused},
+    events::{self, Event},
     http::{Call, Endpoint},
     mail::{self, Message, OtpPurpose},
     session::TokenStorage,
     user::Email,
-    verification::code::{self, Keeping, Slot, Verdict},
+    verification::code::{self, Guess, Keeping, Refusals, Slot, Then},
 };
 
 /// Mailed codes.
@@ -106,13 +106,6 @@ pub(crate) fn endpoints(config: &Whole) -> Vec<Endpoint> {
         endpoints.extend(change_email::endpoints());
     }
     endpoints
-}
-
-/// What becomes of a code that was right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    UseUp,
-    Keep,
 }
 
 fn keeping(app: &App) -> Keeping<'_> {
@@ -194,10 +187,17 @@ async fn mail_nothing(app: &App, call: &Call, purpose: OtpPurpose, to: &Email) -
     mail::pretend(app, &conn, to.as_str(), &message, call.now).await
 }
 
+const REFUSALS: Refusals = Refusals {
+    wrong: INVALID_OTP,
+    absent: INVALID_OTP,
+    expired: OTP_EXPIRED,
+    exhausted: TOO_MANY_ATTEMPTS,
+};
+
 /// Counts and judges a guess. A right one leaves the transaction to the caller; any other is committed and refused.
 ///
 /// # Errors
-/// `INVALID_OTP`, `OTP_EXPIRED`, `TOO_MANY_ATTEMPTS`.
+/// One of [`REFUSALS`].
 async fn check_code<'a>(
     app: &App,
     call: &Call,
@@ -208,20 +208,6 @@ async fn check_code<'a>(
 ) -> Result<Transaction<'a>> {
     // In another browser a right code is a wrong one, and counts as such.
     let presented = if browser::may_use(app, call, slot) { presented } else { "" };
-    let refusal = match code::guess(&tx, slot, keeping(app), presented, call.now).await? {
-        Verdict::Right => {
-            match then {
-                Then::UseUp => code::use_up(&tx, slot).await?,
-                Then::Keep => code::give_back(&tx, slot).await?,
-            }
-            return Ok(tx);
-        }
-        Verdict::Wrong | Verdict::Absent => INVALID_OTP,
-        Verdict::Expired => OTP_EXPIRED,
-        Verdict::Exhausted => TOO_MANY_ATTEMPTS,
-    };
-    let refused = Event::Refused { why: Refused::WrongCode, email: None, detail: None };
-    events::record(app, &tx, call, refused, None).await?;
-    tx.commit().await?;
-    Err(refusal.into())
+    let guess = Guess { slot, keeping: keeping(app), presented, then };
+    code::check(app, call, tx, guess, &REFUSALS).await
 }
