@@ -8,6 +8,7 @@ mod command;
 mod conformance;
 mod examples;
 mod faults;
+mod fuzz;
 mod http;
 mod node;
 mod postgres;
@@ -44,6 +45,8 @@ enum Command {
     Tree,
     /// Better Auth on Node beside Gatepost.
     Bench(bench::Options),
+    /// Every parser of the Data API under libFuzzer.
+    Fuzz(fuzz::Options),
     /// SIGKILL of the server and of Postgres during load.
     Faults(faults::Options),
     /// The example applications, against the built binary.
@@ -107,6 +110,7 @@ async fn run(command: Command) -> Result<Counts> {
         Command::Tree => tree::run().await,
         Command::Bench(options) => bench::run(&options).await,
         Command::Conformance(Suite::Shared) => closing(conformance::shared::run().await),
+        Command::Fuzz(options) => fuzz::run(&options).await,
         Command::Faults(options) => closing(faults::run(&options).await),
         Command::Examples => closing(examples::run().await),
         Command::Browser => closing(browser::run().await),
