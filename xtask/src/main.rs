@@ -9,6 +9,7 @@ mod conformance;
 mod examples;
 mod faults;
 mod fuzz;
+mod guesses;
 mod http;
 mod node;
 mod postgres;
@@ -49,10 +50,12 @@ enum Command {
     Fuzz(fuzz::Options),
     /// SIGKILL of the server and of Postgres during load.
     Faults(faults::Options),
+    /// Fifty guesses of one code at once, over two server processes on one database.
+    Guesses,
     /// The example applications, against the built binary.
     Examples,
-    /// Sign-up to sign-out in headless Chromium, from a page on another origin.
-    Browser,
+    /// The stock clients in headless Chromium: sessions, mail, other providers; same origin and another site.
+    Browser(browser::Options),
 }
 
 #[derive(Subcommand)]
@@ -112,8 +115,9 @@ async fn run(command: Command) -> Result<Counts> {
         Command::Conformance(Suite::Shared) => closing(conformance::shared::run().await),
         Command::Fuzz(options) => fuzz::run(&options).await,
         Command::Faults(options) => closing(faults::run(&options).await),
+        Command::Guesses => closing(guesses::run().await),
         Command::Examples => closing(examples::run().await),
-        Command::Browser => closing(browser::run().await),
+        Command::Browser(options) => closing(browser::run(&options).await),
     }
 }
 

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::command::{cargo, exists, tests};
 use crate::conformance::{better_auth, data_api, neon, shared};
 use crate::report::{Counts, Report};
-use crate::{browser, examples};
+use crate::{browser, examples, guesses};
 
 /// Tests of the crates, then the suites that drive the built binary.
 pub(crate) async fn run() -> Result<Counts> {
@@ -40,8 +40,9 @@ pub(crate) async fn steps(report: &mut Report) {
         report.step("conformance data-api, PgBouncer", data_api::run(&pooled)).await;
     }
     report.step("one database, two servers", shared::run()).await;
+    report.step("guesses at once, two servers", guesses::run()).await;
     report.step("examples", examples::run()).await;
-    report.step("browser", browser::run()).await;
+    report.step("browser", browser::run(&browser::Options::default())).await;
 }
 
 /// `conformance/data-api/cases.txt`, counted one by one; the test that runs them is one among those of the crates.

@@ -20,6 +20,8 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
+    admin,
+    captcha::Captcha,
     config::Config,
     error::Result,
     events::Happened,
@@ -31,7 +33,10 @@ use crate::{
     keys::Keys,
     mail::Outbox,
     metrics::Metrics,
+    oauth::Providers,
     password::Hasher,
+    permissions::Roles,
+    phone_number::Texts,
     session::{self, Live, Reader},
     throttle::Throttle,
     wire,
@@ -57,6 +62,8 @@ pub struct Inner {
     pub cookie_cache: Option<CookieCache>,
     /// Rate limits.
     pub limits: Throttle,
+    /// Proof that a person is there.
+    pub captcha: Captcha,
     /// Members of users and sessions that the wire shows.
     pub features: body::Features,
     /// `iss` of tokens.
@@ -73,14 +80,20 @@ pub struct Inner {
     pub hasher: Hasher,
     /// Session look-ups, many in one statement.
     pub sessions: Reader,
+    /// What the roles of organizations grant, as configured.
+    pub organization_roles: Roles,
     /// What of a token still holds, many look-ups in one statement.
     pub live: Live,
     /// Seals what is secret at rest.
     pub sealer: Sealer,
     /// Calls to other machines.
     pub outbound: Outbound,
+    /// Where users may sign in besides here.
+    pub providers: Providers,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
+    /// What roles of the admin feature may do.
+    pub admin_roles: Roles,
     /// Every endpoint that is switched on.
     pub endpoints: Vec<Endpoint>,
     /// Where the API is mounted.
@@ -96,32 +109,37 @@ impl App {
     pub fn new(config: Config, db: Pool, clock: Clock) -> anyhow::Result<Self> {
         let public_url = Url::parse(&config.public_url)
             .with_context(|| format!("public_url: {:?} is not a URL", config.public_url))?;
+        config.device.check(&public_url)?;
         let origins = trusted_origins(&config, &public_url)?;
         let sealer = sealer(&config);
         let endpoints = crate::endpoints(&config);
         let routes = routes(&endpoints)?;
         let origin = public_url.origin().ascii_serialization();
         let or_origin = |text: &str| if text.is_empty() { origin.clone() } else { text.to_owned() };
+        let organization_roles = config.organization.all_roles()?;
         let (watchers, _) = broadcast::channel(256);
         Ok(Self(Arc::new(Inner {
             addresses: config.client_address.resolver(),
             limits: Throttle::new(&config.rate_limit, &db)?,
+            captcha: Captcha::new(&config.captcha, &endpoints)?,
             cookie_cache: session::cache::cache(&config),
             keys: Keys::default(),
-            outbox: Arc::new(Outbox::new(
-                &config.mail,
-                self::sealer(&config),
-                config.inbox.enabled,
-            )?),
+            outbox: Arc::new(
+                Outbox::new(&config.mail, self::sealer(&config), config.inbox.enabled)?
+                    .with_texts(Texts::new(&config, &sealer, &clock)?),
+            ),
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),
             live: Live::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
             outbound: Outbound::new(config.outbound.reach())?,
+            providers: Providers::new(&config.social)?,
             metrics: Metrics::default(),
+            admin_roles: admin::configured_roles(&config.admin),
             features: wire::features(&config.features),
             issuer: or_origin(&config.jwt.issuer),
             audience: or_origin(&config.jwt.audience),
+            organization_roles,
             watchers,
             sealer,
             origins,

@@ -1,7 +1,12 @@
 //! The one error of the HTTP surface.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
+
+use crate::http::Answer;
 
 /// A refusal the client may read: part of the wire contract, declared as a constant by the feature that owns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +39,48 @@ impl Refusal {
     }
 }
 
+/// A refusal in the words of OAuth (RFC 6749 section 5.2): `error` and `error_description`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthRefusal {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Stable code.
+    pub error: &'static str,
+    /// The sentence.
+    pub description: Cow<'static, str>,
+}
+
+impl OAuthRefusal {
+    /// For constants.
+    #[must_use]
+    pub const fn new(status: StatusCode, error: &'static str, description: &'static str) -> Self {
+        Self { status, error, description: Cow::Borrowed(description) }
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        json!({ "error": self.error, "error_description": self.description })
+    }
+
+    /// The whole answer, for an endpoint that adds headers to it.
+    ///
+    /// # Errors
+    /// Internal, never in practice: text can be written as JSON.
+    pub fn answer(&self) -> Result<Answer> {
+        Ok(Answer { status: self.status, ..Answer::json(&self.body())? })
+    }
+}
+
 /// Nobody is signed in.
 pub const UNAUTHORIZED: Refusal =
     Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Unauthorized");
 /// No such route, or not with this method, or the feature is off: nothing more is said.
 pub const NOT_FOUND: Refusal = Refusal::bare(StatusCode::NOT_FOUND);
+
+/// Postgres keeps no NUL in a text.
+const NUL: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", "A text must not contain NUL");
 
 /// Why a request has no ordinary answer.
 #[derive(Debug)]
@@ -47,6 +89,8 @@ pub enum Error {
     Refused(Refusal),
     /// The same, with words made at run time.
     Explained(StatusCode, &'static str, String),
+    /// The client is an OAuth client and may know why.
+    OAuth(OAuthRefusal),
     /// Too many requests; seconds to wait.
     Limited(u64),
     /// The server is busy; seconds to wait.
@@ -66,8 +110,20 @@ impl From<Refusal> for Error {
     }
 }
 
+impl From<OAuthRefusal> for Error {
+    fn from(refusal: OAuthRefusal) -> Self {
+        Self::OAuth(refusal)
+    }
+}
+
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
+        if error.code() == Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE) {
+            return NUL.into();
+        }
+        if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) {
+            return Self::Busy(1);
+        }
         // Class 08 is a broken connection, 57P01..57P03 a server going down or coming up, 53300 too many clients.
         let gone = error.is_closed()
             || error.as_db_error().is_none() && error.code().is_none()
@@ -110,6 +166,7 @@ impl Error {
             Self::Explained(status, code, message) => {
                 (*status, Some(json!({ "message": message, "code": code })), None)
             }
+            Self::OAuth(refusal) => (refusal.status, Some(refusal.body()), None),
             Self::Limited(seconds) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 Some(json!({ "message": "Too many requests. Please try again later." })),

@@ -3,21 +3,35 @@
 //! [`router`] is the whole of it: the endpoints of every feature that is on, under every mount.
 
 pub mod account;
+pub mod admin;
+pub mod anonymous;
+pub mod api_key;
 pub mod app;
+pub mod captcha;
 pub mod config;
 pub mod database;
+pub mod device;
 pub mod email_otp;
 pub mod email_verification;
 pub mod error;
 pub mod events;
 pub mod http;
 pub mod keys;
+pub mod last_login_method;
 pub mod limits;
 pub mod magic_link;
 pub mod mail;
 pub mod metrics;
+mod multi_session;
+mod next_step;
+pub mod oauth;
+pub mod one_time_token;
 pub mod openapi;
+pub mod organization;
+pub mod passkey;
 pub mod password;
+pub mod permissions;
+pub mod phone_number;
 pub mod session;
 mod system;
 #[cfg(test)]
@@ -25,7 +39,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod throttle;
+pub mod two_factor;
 pub mod user;
+pub mod username;
+pub mod users_sync;
 pub mod verification;
 pub mod wire;
 
@@ -51,10 +68,24 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(email_verification::endpoints());
     endpoints.extend(magic_link::endpoints(config));
     endpoints.extend(email_otp::endpoints(config));
+    endpoints.extend(oauth::endpoints(config));
+    endpoints.extend(device::endpoints(config));
+    endpoints.extend(username::endpoints(config));
+    endpoints.extend(phone_number::endpoints(config));
+    endpoints.extend(anonymous::endpoints(config));
+    endpoints.extend(one_time_token::endpoints(config));
+    endpoints.extend(two_factor::endpoints(config));
+    endpoints.extend(passkey::endpoints(config));
     endpoints.extend(session::routes::endpoints());
+    endpoints.extend(multi_session::endpoints(config));
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());
+    endpoints.extend(admin::endpoints(config));
+    endpoints.extend(api_key::endpoints(config));
+    endpoints.extend(organization::endpoints(config));
     endpoints.extend(keys::routes::endpoints(config));
+    endpoints.extend(next_step::endpoints(config));
+    endpoints.extend(users_sync::endpoints(config));
     endpoints.extend(system::endpoints());
     endpoints
 }

@@ -12,11 +12,13 @@ use crate::{
     events::{self, Event},
     http::{Call, Endpoint},
     limits::{
-        Limits, RetryAfter,
+        Limit, Limits, RetryAfter,
         account::{Backoff, Permit},
         rules::{CustomRule, RequestRules},
+        text,
     },
     mail::{self, Message},
+    phone_number::{self, PhoneNumber},
     user::{Email, User},
 };
 
@@ -82,6 +84,14 @@ impl Throttle {
         Ok(())
     }
 
+    /// Counts something that a feature bounds for itself.
+    ///
+    /// # Errors
+    /// Limited.
+    pub async fn hit(&self, limit: Limit, subject: &[&str], now: DateTime<Utc>) -> Result<()> {
+        Ok(self.limits.hit(limit, subject, now).await?)
+    }
+
     /// Counts a try to prove to be the owner of an address, before anything is computed (RL-08, RL-10, PW-15).
     ///
     /// # Errors
@@ -103,6 +113,20 @@ impl Throttle {
             Some(email) => self.may_mail(&email, now).await,
             None => false,
         }
+    }
+
+    /// Counts a text message that this client asks for.
+    ///
+    /// # Errors
+    /// Limited.
+    pub async fn may_text(
+        &self,
+        limits: &phone_number::Limits,
+        number: &PhoneNumber,
+        call: &Call,
+    ) -> Result<()> {
+        let network = text::network(&call.address());
+        Ok(self.limits.may_text(limits, number, &network, call.now).await?)
     }
 
     fn is_known_device(&self, app: &App, call: &Call, email: &str) -> bool {

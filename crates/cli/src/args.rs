@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Create, list and repair users
     #[command(subcommand)]
     User(UserCommand),
+    /// Make, list, verify and delete API keys
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// List and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -146,10 +149,75 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Read an outside provider's list of users and bring `neon_auth.users_sync` in step with it
+    Sync {
+        /// The name under `[users_sync.sources]`; without it, every source that has an `api_key`
+        source: Option<String>,
+    },
     /// Set a user's password, read from standard input, and end all sessions
     SetPassword {
         /// Email address
         email: String,
+    },
+    /// Give a user another role; the last administrator stays one
+    SetRole {
+        /// Email address
+        email: String,
+        /// A role, or several with commas
+        role: String,
+    },
+    /// Shut a user out and end all sessions
+    Ban {
+        /// Email address
+        email: String,
+        /// Shown to administrators
+        #[arg(long)]
+        reason: Option<String>,
+        /// Hours after which the user may sign in again; 0: never
+        #[arg(long, default_value_t = 0)]
+        hours: u32,
+    },
+    /// Let a user in again
+    Unban {
+        /// Email address
+        email: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiKeyCommand {
+    /// Make a key for a user; it is printed once
+    Create {
+        /// Email address of the owner
+        email: String,
+        /// What the key is for
+        #[arg(long)]
+        name: Option<String>,
+        /// What the key permits, as `resource:action`; may be repeated
+        #[arg(long, value_name = "RESOURCE:ACTION")]
+        permit: Vec<String>,
+        /// How often it may be used; without it, any number of times
+        #[arg(long, value_name = "NUMBER")]
+        uses: Option<i32>,
+        /// Days until it ends; without it, as configured
+        #[arg(long)]
+        days: Option<u32>,
+    },
+    /// List the keys of a user
+    List {
+        /// Email address of the owner
+        email: String,
+    },
+    /// Check a key, read from standard input; counts as a use
+    Verify {
+        /// What the key must permit, as `resource:action`; may be repeated
+        #[arg(long, value_name = "RESOURCE:ACTION")]
+        permit: Vec<String>,
+    },
+    /// Delete a key
+    Delete {
+        /// Its id, as `list` shows it
+        id: uuid::Uuid,
     },
 }
 

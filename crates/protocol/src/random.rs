@@ -21,13 +21,20 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 /// Session tokens have 32 of them.
 #[must_use]
 pub fn token(length: usize) -> String {
-    pick(ALPHANUMERIC, 0x3f, length)
+    pick(ALPHANUMERIC, length)
+}
+
+/// `length` random characters of `[a-zA-Z]`, each equally likely (5.7 bits each).
+#[must_use]
+pub fn letters(length: usize) -> String {
+    let (letters, _) = ALPHANUMERIC.split_at(52);
+    pick(letters, length)
 }
 
 /// `length` random decimal digits, each equally likely.
 #[must_use]
 pub fn digits(length: usize) -> String {
-    pick(DECIMAL, 0x0f, length)
+    pick(DECIMAL, length)
 }
 
 /// A random UUID (version 4).
@@ -36,9 +43,16 @@ pub fn uuid() -> Uuid {
     Builder::from_random_bytes(bytes::<16>()).into_uuid()
 }
 
+/// `length` random characters of an alphabet of at most 256 ASCII characters, each equally likely.
+///
 /// Masks each byte to the next power of two and drops what lies beyond the alphabet: no bias.
-fn pick(alphabet: &[u8], mask: u8, length: usize) -> String {
+#[must_use]
+pub fn pick(alphabet: &[u8], length: usize) -> String {
+    let mask = u8::try_from(alphabet.len().next_power_of_two() - 1).unwrap_or(u8::MAX);
     let mut text = String::with_capacity(length);
+    if alphabet.is_empty() {
+        return text;
+    }
     while text.len() < length {
         let missing = length - text.len();
         let block = bytes::<64>();

@@ -1,6 +1,8 @@
-//! Better Auth on Node beside Gatepost, over equal databases, in turns. Ratios, never a test.
+//! Better Auth on Node beside Gatepost, over equal databases, in turns; organizations in a large database beside a small
+//! one. Ratios, never a test.
 
 mod data_api;
+mod organizations;
 mod peers;
 mod process;
 mod table;
@@ -45,7 +47,7 @@ pub(crate) struct Options {
     /// Tables of the schema that is read again under load (`data-api`).
     #[arg(long, default_value_t = 10_000)]
     tables: u32,
-    /// The development build, to try the bench itself (`data-api`).
+    /// The development build, to try the bench itself (`data-api`, `organizations`).
     #[arg(long)]
     dev: bool,
 }
@@ -57,6 +59,8 @@ enum Part {
     Auth,
     /// The Data API, beside pgbench.
     DataApi,
+    /// Organizations in a large database, beside a small one.
+    Organizations,
 }
 
 /// One operation at one number of connections.
@@ -94,12 +98,15 @@ struct Results {
 /// Measures and prints.
 pub(crate) async fn run(options: &Options) -> Result<Counts> {
     ensure!(
-        exists("wrk", "--version").await || wrk_there().await,
+        matches!(options.part, Part::Organizations)
+            || exists("wrk", "--version").await
+            || wrk_there().await,
         "no `wrk`: install the package of that name"
     );
     match options.part {
         Part::Auth => auth(options).await,
         Part::DataApi => data_api::run(options).await,
+        Part::Organizations => organizations::run(options).await,
     }
 }
 

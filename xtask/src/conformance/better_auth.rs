@@ -96,10 +96,11 @@ async fn gatepost(
             database_url: &database_url,
             hashed_tokens: options.hashed,
         };
-        let Some(config) = profiles::better_auth(&name, &place) else {
+        let Some(mut config) = profiles::better_auth(&name, &place) else {
             println!("NOT BUILT profile {name}");
             continue;
         };
+        profiles::merge(&mut config, profiles::recorded_providers(&name, idp));
         let server = Server::start(&binary, dir.path(), &name, &config, http).await?;
         targets.insert(name.clone(), Target { origin: server.origin.clone(), database_url });
         servers.insert(name, server);

@@ -78,6 +78,7 @@ fn recorded() -> Table {
         [session]
         bearer_overrides_cookie = true
         keep_replaced = true
+        recorded_stale_cookie = true
         accounts_per_browser = 3
 
         [email_password]
@@ -91,6 +92,7 @@ fn recorded() -> Table {
         [email_verification]
         enabled = true
         send_on_sign_up = true
+        confirm = false
 
         [magic_link]
         enabled = false
@@ -99,9 +101,26 @@ fn recorded() -> Table {
         [email_otp]
         enabled = false
 
+        [two_factor]
+        first_factors = "password"
+        allow_passwordless = false
+        allow_reuse = true
+        recorded_challenge = true
+
         [change_email]
         enabled = true
         confirm_by_mail = false
+
+        [admin]
+        any_password = true
+        fresh_session = false
+        last_admin_may_go = true
+
+        [organization]
+        organization_limit = 0
+        require_email_verification = false
+        grant_only_held = false
+        maximum_roles = 0
 
         [jwt]
         role = "user"
@@ -109,6 +128,12 @@ fn recorded() -> Table {
 
         [delete_user]
         enabled = true
+
+        [social]
+        unproven_users = "refused"
+
+        [two_factor]
+        first_factors = "password"
 
         [features]
         jwt = true
@@ -125,10 +150,47 @@ fn all_features() -> Table {
         enabled = true
         store_token = "plain"
 
+        [api_key]
+        enabled = true
+        sessions = true
+        organization_keys = false
+        metadata = true
+        expires_in = 0
+        rate_limit_window = 86400
+        rate_limit_max = 10
+
         [email_otp]
         enabled = true
         storage = "plain"
         change_email = { verify_current = false }
+
+        [organization]
+        dynamic_roles = true
+
+        [device]
+        enabled = true
+        store_codes = "plain"
+        verification_uri = "/device"
+        blocked_clients = ["bad-client"]
+
+        [phone_number]
+        sign_up = true
+        temporary_email = "{digits}@phone.example"
+        require_verification = false
+        send_to_unknown = true
+
+        [one_time_token]
+        enabled = true
+
+        [two_factor]
+        issuer = "Golden App"
+        otp = { storage = "plain" }
+
+        [passkey]
+        enabled = true
+        rp_id = "localhost"
+        rp_name = "Golden App"
+        fresh_to_delete = false
 
         [features]
         teams = true
@@ -138,6 +200,77 @@ fn all_features() -> Table {
         two_factor = true
         multi_session = true
     }
+}
+
+/// The providers of the recorded profiles: Google and GitHub by name only; the others are the one at `provider`, under
+/// several ids.
+pub(crate) fn recorded_providers(name: &str, provider: &str) -> Table {
+    if !["main", "strict", "short", "ratelimit"].contains(&name) {
+        return Table::new();
+    }
+    let mut config = toml! {
+        [social]
+        trusted_providers = ["faketrusted"]
+
+        [outbound]
+        private_networks = true
+
+        [social.providers.google]
+        client_id = "google-client"
+        client_secret = "google-secret"
+        nonce = false
+
+        [social.providers.github]
+        client_id = "github-client"
+        client_secret = "github-secret"
+
+        [social.providers.fake]
+        scopes = ["openid", "email", "profile"]
+
+        [social.providers.faketrusted]
+        scopes = ["openid", "email", "profile"]
+
+        [social.providers.fakenosignup]
+        scopes = ["openid", "email"]
+        sign_up = "requested"
+
+        [social.providers.fakedisabled]
+        scopes = ["openid", "email"]
+        sign_up = "never"
+
+        [social.providers.fakeoverride]
+        scopes = ["openid", "email"]
+        override_user_info = true
+
+        [social.providers.plainoauth]
+        kind = "oauth2"
+        scopes = ["profile"]
+        pkce = false
+        token_auth = "post"
+        unverified_id_token = true
+    };
+    for (id, settings) in providers(&mut config) {
+        if ["google", "github"].contains(&id.as_str()) {
+            continue;
+        }
+        put(settings, "client_id", "fake-client");
+        put(settings, "client_secret", "fake-secret");
+        if id == "plainoauth" {
+            put(settings, "authorization_url", format!("{provider}/authorize"));
+            put(settings, "token_url", format!("{provider}/token"));
+            put(settings, "userinfo_url", format!("{provider}/userinfo"));
+        } else {
+            put(settings, "kind", "oidc");
+            put(settings, "issuer", provider);
+        }
+    }
+    config
+}
+
+fn providers(config: &mut Table) -> impl Iterator<Item = (String, &mut Table)> {
+    let all = config.get_mut("social").and_then(|social| social.get_mut("providers"));
+    let all = all.and_then(Value::as_table_mut).into_iter().flatten();
+    all.filter_map(|(id, settings)| Some((id.clone(), settings.as_table_mut()?)))
 }
 
 fn strict() -> Table {
@@ -166,11 +299,40 @@ fn strict() -> Table {
             storage = "hashed"
             change_email = { verify_current = true }
 
+            [organization]
+            require_email_verification = true
+            organization_limit = 2
+            membership_limit = 3
+            invitation_limit = 2
+            cancel_pending_on_reinvite = true
+            allow_deletion = false
+            maximum_roles = 1
+            maximum_teams = 3
+            maximum_team_members = 2
+            [device]
+            interval = 1
+            [phone_number]
+            sign_up = false
+            require_verification = true
+
+            [username]
+            immutable = true
+
+            [two_factor]
+            skip_verification = true
+            lockout_attempts = 3
+            lockout_duration = 60
+
             [change_email]
             confirm_by_mail = true
 
             [delete_user]
             confirm_by_mail = true
+
+            [social]
+            allow_different_emails = true
+            allow_unlinking_all = true
+            unproven_users = "linked"
         },
     );
     config
@@ -205,8 +367,25 @@ fn short() -> Table {
             [magic_link]
             expires_in = 1
 
+            [device]
+            expires_in = 1
+            interval = 1
+            blocked_clients = []
+
             [email_otp]
             expires_in = 1
+
+            [organization]
+            invitation_expires_in = 1
+            [phone_number]
+            expires_in = 1
+
+            [one_time_token]
+            expires_in = 1
+
+            [two_factor]
+            challenge_expires_in = 1
+            otp = { expires_in = 1 }
 
             [email_password]
             reset_expires_in = 1
@@ -257,6 +436,9 @@ fn bare() -> Table {
         [delete_user]
         enabled = false
 
+        [two_factor]
+        enabled = false
+
         [features]
         jwt = false
         bearer = false
@@ -272,6 +454,36 @@ fn lifetimes() -> Table {
         expires_in = 10
         update_age = 4
     }
+}
+
+/// Both at their stand-in, which knows no nonce.
+pub(crate) fn google_and_github(provider: &str) -> Table {
+    let mut config = toml! {
+        [outbound]
+        private_networks = true
+
+        [social]
+        // A flow looks for the password account after a sign-in at a provider, unless that was refused.
+        unproven_users = "refused"
+
+        [social.providers.google]
+        client_id = "google-client"
+        client_secret = "google-secret"
+        nonce = false
+
+        [social.providers.github]
+        client_id = "github-client"
+        client_secret = "github-secret"
+    };
+    for (id, settings) in providers(&mut config) {
+        let at = |path: &str| format!("{provider}/{id}/{path}");
+        put(settings, "token_url", at("token"));
+        put(settings, "userinfo_url", at(if id == "github" { "user" } else { "userinfo" }));
+        if id == "google" {
+            put(settings, "jwks_url", at("certs"));
+        }
+    }
+    config
 }
 
 /// The servers that the npm clients are driven against: Gatepost's defaults, open to pages on this machine.
@@ -291,8 +503,15 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
             [magic_link]
             confirm = false
 
+            [email_verification]
+            confirm = false
+
+            [organization]
+            require_email_verification = false
+
             [features]
             phone_number = true
+
         },
     );
     match variant {

@@ -50,6 +50,21 @@ pub const ALL: &[Migration] = &[
     migration!(5, "0005_", "views"),
     migration!(10, "0010_", "mail"),
     migration!(11, "0011_", "limits"),
+    migration!(20, "0020_", "two_factor"),
+    migration!(21, "0021_", "session_proof"),
+    migration!(22, "0022_", "passkey"),
+    migration!(24, "0024_", "guests"),
+    migration!(30, "0030_", "device"),
+    migration!(40, "0040_", "identity_index"),
+    migration!(50, "0050_", "team"),
+    migration!(51, "0051_", "team_member"),
+    migration!(52, "0052_", "organization_role"),
+    migration!(53, "0053_", "membership_index"),
+    migration!(60, "0060_", "admin"),
+    migration!(61, "0061_", "api_key"),
+    migration!(62, "0062_", "row_level_security"),
+    migration!(80, "0080_", "users_sync"),
+    migration!(81, "0081_", "default_organization"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.

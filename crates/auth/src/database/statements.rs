@@ -22,12 +22,29 @@ impl Statement {
 /// The `STATEMENTS` of every store, so that the test can prepare them as the server's role.
 #[cfg_attr(not(test), expect(dead_code, reason = "only the test reads the list"))]
 pub(crate) const ALL: &[&[&Statement]] = &[
+    crate::account::identities::STATEMENTS,
     crate::account::store::STATEMENTS,
+    crate::admin::store::STATEMENTS,
+    crate::anonymous::store::STATEMENTS,
+    crate::api_key::store::STATEMENTS,
+    crate::device::store::STATEMENTS,
     crate::events::STATEMENTS,
     crate::keys::store::STATEMENTS,
+    crate::last_login_method::STATEMENTS,
     crate::mail::store::STATEMENTS,
+    crate::next_step::STATEMENTS,
+    crate::organization::store::invitations::STATEMENTS,
+    crate::organization::store::members::STATEMENTS,
+    crate::organization::store::organizations::STATEMENTS,
+    crate::organization::store::roles::STATEMENTS,
+    crate::organization::store::teams::STATEMENTS,
+    crate::passkey::store::STATEMENTS,
+    crate::phone_number::store::STATEMENTS,
     crate::session::store::STATEMENTS,
+    crate::two_factor::store::STATEMENTS,
     crate::user::store::STATEMENTS,
+    crate::username::store::STATEMENTS,
+    crate::users_sync::STATEMENTS,
     crate::verification::STATEMENTS,
 ];
 

@@ -10,6 +10,7 @@ use gatepost_protocol::random;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+mod browser;
 mod change_email;
 mod check;
 mod reset;
@@ -45,6 +46,8 @@ pub struct Config {
     pub attempts: u32,
     /// A sign-in code to an unknown address creates a user.
     pub sign_up: bool,
+    /// A code is good only in the browser that asked for it.
+    pub same_browser: bool,
     /// `hashed` or `plain`; unset: as session tokens.
     pub storage: Option<TokenStorage>,
     /// Change of address by codes.
@@ -69,6 +72,7 @@ impl Default for Config {
             expires_in: 5 * 60,
             attempts: 3,
             sign_up: true,
+            same_browser: false,
             storage: None,
             change_email: ChangeEmail::default(),
         }
@@ -171,6 +175,7 @@ async fn mail_code(
     let otp = random::digits(usize::from(app.config.email_otp.length));
     let known = reach == Reach::Owner;
     let written = known.then_some(otp.as_str());
+    browser::mark(app, call, slot);
     code::replace(tx, slot, keeping(app), written, expiry(app, call.now), call.now).await?;
     let message = Message::EmailOtp { purpose, otp: otp.clone() };
     if known {
@@ -201,6 +206,8 @@ async fn check_code<'a>(
     presented: &str,
     then: Then,
 ) -> Result<Transaction<'a>> {
+    // In another browser a right code is a wrong one, and counts as such.
+    let presented = if browser::may_use(app, call, slot) { presented } else { "" };
     let refusal = match code::guess(&tx, slot, keeping(app), presented, call.now).await? {
         Verdict::Right => {
             match then {

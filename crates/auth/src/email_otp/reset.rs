@@ -84,14 +84,15 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     let body: Reset = call.body()?;
     let email = Email::parse(&body.email).ok_or(INVALID_EMAIL)?;
     // Before the code is looked at: a bad password does not use it up (OT-19).
-    password::check_new(&app, &body.password, &[email.as_str()])?;
+    password::check_rules(&app, &body.password, &[email.as_str()])?;
     let slot = Slot::of_address(OtpPurpose::ForgetPassword, &email);
     let mut conn = connection(&app).await?;
     let tx = conn.transaction().await?;
     let tx = check_code(&app, &call, tx, &slot, &body.otp, Then::Keep).await?;
     tx.commit().await?;
     drop(conn);
-    // No connection is held and no hash is computed for a wrong code.
+    // No connection is held, nobody is asked and no hash is computed for a wrong code.
+    password::breached::check(&app, &body.password).await?;
     let hash = app.hasher.hash(&body.password).await?;
 
     let mut conn = connection(&app).await?;
@@ -114,6 +115,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     if !app.config.email_password.keep_other_reset_links {
         verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
     }
+    verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
     if app.config.email_password.revoke_sessions_on_reset {
         sessions::delete_sessions(&tx, user.id).await?;
     }

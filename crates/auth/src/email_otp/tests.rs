@@ -120,6 +120,26 @@ async fn ot_05_a_code_is_good_for_its_purpose_alone() {
 }
 
 #[tokio::test]
+async fn ot_07_a_code_can_be_bound_to_the_browser_that_asked() {
+    let app = TestApp::with(|config| config.email_otp.same_browser = true).await;
+    let mut ada = app.browser();
+    let body = json!({ "email": ADA, "type": "sign-in" });
+    ada.post(&app, "/email-otp/send-verification-otp", body).await;
+    let otp = last_code(&app, ADA).await;
+    let mut mallory = app.browser();
+    let body = json!({ "email": "mallory@example.com", "type": "sign-in" });
+    mallory.post(&app, "/email-otp/send-verification-otp", body).await;
+    let reply = mallory.post(&app, "/sign-in/email-otp", sign_in(&otp)).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "INVALID_OTP"));
+    let tries = app.sql("select 1 from neon_auth.verification where value like '%:1'").await;
+    assert_eq!(tries.len(), 1, "counted");
+    assert_eq!(ada.post(&app, "/sign-in/email-otp", sign_in(&otp)).await.status, 200);
+    let app = TestApp::new().await;
+    let otp = code(&app, "sign-in").await;
+    assert_eq!(app.browser().post(&app, "/sign-in/email-otp", sign_in(&otp)).await.status, 200);
+}
+
+#[tokio::test]
 async fn ot_08_a_code_dies_of_age() {
     let app = TestApp::new().await;
     let otp = code(&app, "sign-in").await;
@@ -132,7 +152,7 @@ async fn ot_08_a_code_dies_of_age() {
 }
 
 #[tokio::test]
-async fn ot_09_and_11_only_the_newest_code_lives_and_not_in_clear() {
+async fn ot_11_ot_09_only_the_newest_code_lives_and_not_in_clear() {
     let app = TestApp::new().await;
     let first = code(&app, "sign-in").await;
     let second = code(&app, "sign-in").await;

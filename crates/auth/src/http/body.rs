@@ -1,6 +1,7 @@
 //! Reading what was sent: content type, size, JSON or form, query.
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
@@ -18,7 +19,18 @@ const BROKEN_OFF: Refusal =
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The body of a request; `None`: there is none, or none that says what it is.
+/// What a request carried.
+#[derive(Default)]
+pub(super) struct Sent {
+    /// The JSON or form body; `None`: there is none, or none that says what it is.
+    pub body: Option<Value>,
+    /// The pairs of a form in order, repeated ones too.
+    pub form: Vec<(String, String)>,
+    /// As it came.
+    pub raw: Bytes,
+}
+
+/// The body of a request.
 ///
 /// # Errors
 /// `UNSUPPORTED_MEDIA_TYPE`, `PAYLOAD_TOO_LARGE`, `BAD_REQUEST`.
@@ -27,17 +39,17 @@ pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
     limit: usize,
-) -> Result<Option<Value>> {
+) -> Result<Sent> {
     if endpoint.body.is_none() {
-        return Ok(None);
+        return Ok(Sent::default());
     }
     let content_type = match headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) {
-        None => return Ok(None),
+        None => return Ok(Sent::default()),
         Some(value) => value.unwrap_or("unreadable"),
     };
     let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     let media_type = media_type.trim().to_ascii_lowercase();
-    let is_form = media_type == FORM && endpoint.accepts == Accepts::JsonAndForm;
+    let is_form = media_type == FORM && endpoint.accepts != Accepts::Json;
     if !is_form && media_type != JSON || !is_utf8(parameters) {
         return Err(unsupported(endpoint, content_type));
     }
@@ -47,13 +59,15 @@ pub(super) async fn read(
         Err(_) => return Err(BROKEN_OFF.into()),
     };
     if bytes.is_empty() {
-        return Ok(None);
+        return Ok(Sent::default());
     }
     if is_form {
         let text = std::str::from_utf8(&bytes).map_err(|_| INVALID_JSON)?;
-        return Ok(Some(form(text)));
+        let form = query(text);
+        return Ok(Sent { body: Some(object(&form)), form, raw: bytes });
     }
-    Ok(Some(serde_json::from_slice(&bytes).map_err(|_| INVALID_JSON)?))
+    let body = serde_json::from_slice(&bytes).map_err(|_| INVALID_JSON)?;
+    Ok(Sent { body: Some(body), form: Vec::new(), raw: bytes })
 }
 
 /// A text in another encoding would be read by us as one thing and by a filter before us as another (CS-07).
@@ -68,6 +82,7 @@ fn unsupported(endpoint: &Endpoint, content_type: &str) -> Error {
     let allowed = match endpoint.accepts {
         Accepts::Json => JSON.to_owned(),
         Accepts::JsonAndForm => format!("{FORM}, {JSON}"),
+        Accepts::JsonOrForm => format!("{JSON}, {FORM}"),
     };
     Error::Explained(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -76,16 +91,13 @@ fn unsupported(endpoint: &Endpoint, content_type: &str) -> Error {
     )
 }
 
-fn form(text: &str) -> Value {
-    let pairs = url::form_urlencoded::parse(text.as_bytes());
-    Value::Object(
-        pairs
-            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-            .collect::<Map<_, _>>(),
-    )
+/// Of members that are sent twice, the last one counts, as in Better Auth.
+fn object(form: &[(String, String)]) -> Value {
+    let members = form.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())));
+    Value::Object(members.collect::<Map<_, _>>())
 }
 
-/// Decoded query parameters, in order.
+/// Decoded pairs of a query or a form, in order.
 pub(super) fn query(text: &str) -> Vec<(String, String)> {
     url::form_urlencoded::parse(text.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))

@@ -32,6 +32,8 @@ pub enum Accepts {
     Json,
     /// JSON and forms, as the sign-in endpoints of Better Auth do.
     JsonAndForm,
+    /// The same, as OAuth endpoints do; Better Auth names the two in this order.
+    JsonOrForm,
 }
 
 /// The code behind an endpoint.

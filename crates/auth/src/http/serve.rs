@@ -1,4 +1,4 @@
-//! The road of every request: route, limit, body, origin, redirect targets, endpoint, headers.
+//! The road of every request: route, limit, body, origin, redirect targets, captcha, endpoint, headers.
 //!
 //! The order is Better Auth's, which clients rely on: an unknown path is 404 before anything is judged, a malformed body
 //! is 400 before anybody is asked who they are.
@@ -7,6 +7,7 @@ use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Insta
 
 use anyhow::anyhow;
 use axum::body::Body;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use gatepost_protocol::random;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
@@ -17,9 +18,11 @@ use super::{
     origin::{CsrfInput, OriginRefusal, PathKind},
 };
 use crate::{
+    admin, api_key,
     app::App,
     error::{Error, NOT_FOUND, Result},
     events::{self, Refused},
+    oauth,
 };
 
 /// Answers a request to the auth API.
@@ -41,16 +44,20 @@ pub async fn serve(
     let Some((endpoint, parameter)) = routed else {
         let reply =
             headers::Reply { app: &app, mount: &mount, request: &parts.headers, id: &request_id };
-        return headers::finish(&reply, &Aside::default(), Err(NOT_FOUND.into()));
+        return headers::finish(&reply, &Aside::default(), Ok(Answer::empty(NOT_FOUND.status)));
     };
     let aside = Arc::new(Aside::default());
     let call = Call {
         now: app.clock.now(),
         path,
         parameter,
+        api_key: None,
+        personal: admin::is_withheld(endpoint.name),
         client: app.addresses.resolve(peer, &texts(&parts.headers, FORWARDED_FOR)),
         query: body::query(parts.uri.query().unwrap_or_default()),
         body: None,
+        raw: Bytes::new(),
+        form: Vec::new(),
         mount: Arc::clone(&mount),
         peer,
         request_id: request_id.clone(),
@@ -71,8 +78,11 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Result<Answer> {
     app.limits.request(app, endpoint, &call).await?;
-    call.body = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
-    if let Err(refusal) = check_origin(app, endpoint, &call) {
+    let sent = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
+    (call.body, call.form, call.raw) = (sent.body, sent.form, sent.raw);
+    if !oauth::is_form_post(app, endpoint, &call)
+        && let Err(refusal) = check_origin(app, endpoint, &call)
+    {
         events::refused_origin(app, &call, refusal.detail()).await;
         return Err(Error::Explained(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string()));
     }
@@ -87,6 +97,15 @@ async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Resu
             ));
         }
     }
+    // The exchange of a key counts its use itself.
+    if endpoint.name != "exchange_api_key" {
+        match api_key::session::begin(app, &call).await? {
+            Some(Ok(current)) => call.api_key = Some(current),
+            Some(Err(refused)) => return Ok(refused),
+            None => {}
+        }
+    }
+    app.captcha.check(app, endpoint, &call).await?;
     endpoint.handler.call(app.clone(), call).await
 }
 

@@ -9,7 +9,7 @@ enum Paths {
 }
 
 /// The first that matches counts: rules of features before the general ones, as in Better Auth.
-const DEFAULTS: [(Paths, u32, u32); 7] = [
+const DEFAULTS: [(Paths, u32, u32); 8] = [
     (
         Paths::Are(&[
             "/email-otp/send-verification-otp",
@@ -32,6 +32,7 @@ const DEFAULTS: [(Paths, u32, u32); 7] = [
     (Paths::Begin(&["/phone-number"]), 60, 10),
     (Paths::Begin(&["/two-factor/"]), 10, 3),
     (Paths::Are(&["/device"]), 30 * 60, 5),
+    (Paths::Are(&["/device/page"]), 60, 20),
     (Paths::Begin(&["/sign-in", "/sign-up", "/change-password", "/change-email"]), 10, 3),
     (Paths::Begin(&["/forget-password"]), 60, 3),
 ];
@@ -105,7 +106,9 @@ impl RequestRules {
     }
 }
 
-fn matches(pattern: &str, path: &str) -> bool {
+/// Whether a path fits a pattern in which `*` stands for part of a segment and `**` for segments.
+#[must_use]
+pub fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, path): (Vec<_>, Vec<_>) =
         (pattern.split('/').collect(), path.split('/').collect());
     segments_match(&pattern, &path)

@@ -70,6 +70,14 @@ pub(super) fn words(message: &Message, app: &str) -> Words {
             action: Action::Code(otp.clone()),
             note: "If you are not signing in, somebody knows your password: change it now.".into(),
         },
+        // Never mailed: what the development inbox shows of a text message.
+        Message::PhoneOtp(code) => Words {
+            subject: code.text.clone(),
+            title: "Text message".into(),
+            paragraphs: vec![code.text.clone()],
+            action: Action::None,
+            note: String::new(),
+        },
         Message::OrganizationInvitation(invitation) => invited(invitation, app),
         Message::PasswordChanged | Message::SuspiciousSignIn { .. } => notice(message, app),
     }

@@ -28,11 +28,16 @@ pub use message::{Invitation, Key, Message, OtpPurpose};
 pub use recipient::{InvalidRecipient, Recipient};
 pub use render::{Brand, Colour, InvalidColour, Rendered, render};
 pub use smtp::Mailer;
+pub(crate) use smtp::{Failure, reason};
 pub use wake::{Wakes, listen};
 
 use config::MailConfig;
 
-use crate::{app::App, error::Error};
+use crate::{
+    app::App,
+    error::Error,
+    phone_number::{PhoneNumber, Texts},
+};
 
 /// Everything that mail needs besides the database.
 pub struct Outbox {
@@ -41,6 +46,7 @@ pub struct Outbox {
     sender: Mailbox,
     reply_to: Option<Mailbox>,
     mailer: Mailer,
+    texts: Texts,
     keeps_sent: bool,
     batch: i64,
 }
@@ -69,13 +75,24 @@ impl Outbox {
             sender: config.sender(),
             reply_to: config.reply_to.clone().map(|address| Mailbox::new(None, address)),
             mailer: config.smtp.as_ref().map_or(Ok(Mailer::Inbox), Mailer::smtp)?,
+            texts: Texts::default(),
             keeps_sent,
             batch: config.smtp.as_ref().map_or(32, |smtp| i64::from(smtp.connections)),
         })
     }
 
-    fn keeps(&self) -> bool {
-        self.keeps_sent || matches!(self.mailer, Mailer::Inbox)
+    /// With a way for text messages, which otherwise go nowhere.
+    #[must_use]
+    pub fn with_texts(self, texts: Texts) -> Self {
+        Self { texts, ..self }
+    }
+
+    fn keeps(&self, message: Option<&Message>) -> bool {
+        let nowhere = match message {
+            Some(Message::PhoneOtp(_)) => matches!(self.texts, Texts::Inbox),
+            _ => matches!(self.mailer, Mailer::Inbox),
+        };
+        self.keeps_sent || nowhere
     }
 
     fn render(&self, message: &Message) -> Result<Rendered, askama::Error> {
@@ -94,7 +111,9 @@ pub async fn enqueue(
     message: &Message,
     now: DateTime<Utc>,
 ) -> Result<(), EnqueueError> {
-    write(conn, outbox, to, message, now, false).await
+    // An address that stands in for none (RFC 6761, section 6.4) has no mail server to ask.
+    let decoy = to.ends_with(".invalid");
+    write(conn, outbox, Recipient::parse(to)?.as_str(), message, now, decoy).await
 }
 
 /// Writes what [`enqueue`] would, but it is never delivered nor shown: for the branch of an endpoint where no mail may go out. A
@@ -109,7 +128,7 @@ pub async fn enqueue_decoy(
     message: &Message,
     now: DateTime<Utc>,
 ) -> Result<(), EnqueueError> {
-    write(conn, outbox, to, message, now, true).await
+    write(conn, outbox, Recipient::parse(to)?.as_str(), message, now, true).await
 }
 
 /// What is sealed. A field to come, such as the language, gets a default, so that waiting rows can still be read.
@@ -123,22 +142,15 @@ struct Payload<M> {
 async fn write(
     conn: &impl GenericClient,
     outbox: &Outbox,
-    to: &str,
+    recipient: &str,
     message: &Message,
     now: DateTime<Utc>,
     decoy: bool,
 ) -> Result<(), EnqueueError> {
-    let recipient = Recipient::parse(to)?;
     let message_id = random::uuid();
     let payload = outbox.seal(message_id, message)?;
-    let new = store::New {
-        message_id,
-        recipient: recipient.as_str(),
-        kind: message.kind(),
-        payload: &payload,
-        decoy,
-        now,
-    };
+    let new =
+        store::New { message_id, recipient, kind: message.kind(), payload: &payload, decoy, now };
     Ok(store::create_mail(conn, &new).await?)
 }
 
@@ -181,6 +193,34 @@ pub(crate) async fn pretend(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     Ok(enqueue_decoy(conn, &app.outbox, to, message, now).await?)
+}
+
+/// Writes a text message in the caller's transaction; it is delivered after the commit.
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn text(
+    app: &App,
+    conn: &impl GenericClient,
+    to: &PhoneNumber,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    Ok(write(conn, &app.outbox, to.as_str(), message, now, false).await?)
+}
+
+/// Does the work of [`text`] where nothing may go out, so that time does not tell (EN-06).
+///
+/// # Errors
+/// As [`text`].
+pub(crate) async fn pretend_text(
+    app: &App,
+    conn: &impl GenericClient,
+    to: &PhoneNumber,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    Ok(write(conn, &app.outbox, to.as_str(), message, now, true).await?)
 }
 
 impl From<EnqueueError> for Error {

@@ -5,7 +5,7 @@ use gatepost_protocol::body::Shown;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{CREDENTIAL_ACCOUNT_NOT_FOUND, INVALID_PASSWORD, policy};
+use super::{CREDENTIAL_ACCOUNT_NOT_FOUND, INVALID_PASSWORD, breached, policy};
 use crate::{
     account::store as accounts,
     app::{App, connection},
@@ -18,6 +18,7 @@ use crate::{
     },
     mail::{self, Message},
     session::{self, store as sessions},
+    two_factor,
     user::User,
     verification::{self, Purpose},
     wire,
@@ -38,7 +39,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             Access::Session,
             verify_password,
         )
-        .about("Check the own password."),
+        .about("Check the own password; the session is fresh again."),
     ]
 }
 
@@ -97,14 +98,16 @@ async fn change_password(app: App, call: Call) -> Result<Answer> {
     let body: ChangePassword = call.body()?;
     let caller = session::required_now(&app, &call).await?;
     let user = &caller.signed_in.user;
-    policy::check_new(&app, &body.new, &[&user.email, &user.name])?;
+    policy::check_rules(&app, &body.new, &[&user.email, &user.name])?;
     confirm(&app, &call, user, &body.current, CREDENTIAL_ACCOUNT_NOT_FOUND.into()).await?;
+    breached::check(&app, &body.new).await?;
     let hash = app.hasher.hash(&body.new).await?;
 
     let mut conn = connection(&app).await?;
     let tx = conn.transaction().await?;
     accounts::set_password(&tx, user.id, &hash, call.now).await?;
     verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
+    verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
     events::record(&app, &tx, &call, Event::PasswordChanged, Some(user.id)).await?;
     mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;
     let asked = body.revoke_others == Some(true);
@@ -113,6 +116,7 @@ async fn change_password(app: App, call: Call) -> Result<Answer> {
         return Answer::json(&ChangedBody { token: None, user: wire::user(&app, user) });
     }
     sessions::delete_sessions(&tx, user.id).await?;
+    two_factor::forget_devices(&tx, user.id).await?;
     let started = session::start_in(
         &app,
         &call,
@@ -148,5 +152,7 @@ async fn verify_password(app: App, call: Call) -> Result<Answer> {
     let body: VerifyPassword = call.body()?;
     let caller = session::required_now(&app, &call).await?;
     confirm(&app, &call, &caller.signed_in.user, &body.password, INVALID_PASSWORD.into()).await?;
+    sessions::prove_session(&connection(&app).await?, caller.signed_in.session.id, call.now)
+        .await?;
     Answer::json(&json!({ "status": true }))
 }

@@ -5,15 +5,21 @@
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod breached;
 mod change;
 mod hasher;
 mod policy;
+mod prove;
 mod reset;
 mod sign_in;
 mod sign_up;
+#[cfg(test)]
+mod tests;
 
 pub use hasher::Hasher;
 pub use policy::check_new;
+pub(crate) use policy::check_presented;
+pub(crate) use policy::check_rules;
 
 use http::StatusCode;
 
@@ -37,6 +43,8 @@ pub struct Config {
     pub max_length: usize,
     /// Refuse passwords that a guesser tries first.
     pub refuse_common: bool,
+    /// Refuse passwords that are known from breaches.
+    pub breached: breached::Config,
     /// A new password by mail ends all sessions.
     pub revoke_sessions_on_reset: bool,
     /// A changed password ends all other sessions and gives this one a new token.
@@ -65,6 +73,7 @@ impl Default for Config {
             min_length: 8,
             max_length: 128,
             refuse_common: true,
+            breached: breached::Config::default(),
             revoke_sessions_on_reset: true,
             revoke_sessions_on_change: true,
             keep_other_reset_links: false,
@@ -107,3 +116,4 @@ pub(crate) fn endpoints(config: &Whole) -> Vec<Endpoint> {
 }
 
 pub(crate) use change::confirm;
+pub(crate) use prove::{Begun, admit, admit_proven, begin, prove, signed_in};

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::breached;
 use crate::{
     app::App,
     error::{Refusal, Result},
@@ -18,18 +19,30 @@ const TOO_COMMON: Refusal = Refusal::new(
 );
 
 /// A password that is presented: only its length is judged, before anything is computed (PW-01).
-pub(super) fn check_presented(app: &App, password: &str) -> Result<()> {
+///
+/// # Errors
+/// `PASSWORD_TOO_LONG`.
+pub(crate) fn check_presented(app: &App, password: &str) -> Result<()> {
     if password.encode_utf16().count() > app.config.email_password.max_length {
         return Err(TOO_LONG.into());
     }
     Ok(())
 }
 
-/// A password to be set. `about`: what a guesser knows of the user.
+/// A password to be set. `about`: what a guesser knows of the user. May ask another machine: never inside a transaction.
+///
+/// # Errors
+/// `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON`, `PASSWORD_COMPROMISED`, `PASSWORD_CHECK_UNAVAILABLE`.
+pub async fn check_new(app: &App, password: &str, about: &[&str]) -> Result<()> {
+    check_rules(app, password, about)?;
+    breached::check(app, password).await
+}
+
+/// What can be judged here and now. [`breached::check`] is due, once the caller has proven to be worth a call.
 ///
 /// # Errors
 /// `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON`.
-pub fn check_new(app: &App, password: &str, about: &[&str]) -> Result<()> {
+pub(crate) fn check_rules(app: &App, password: &str, about: &[&str]) -> Result<()> {
     let config = &app.config.email_password;
     if password.encode_utf16().count() < config.min_length {
         return Err(TOO_SHORT.into());

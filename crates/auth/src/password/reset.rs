@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{INVALID_TOKEN, policy};
+use super::{INVALID_TOKEN, breached, policy};
 use crate::{
     account::store as accounts,
     app::{App, connection},
@@ -20,6 +20,7 @@ use crate::{
     },
     mail::{self, Message},
     session::store as sessions,
+    two_factor,
     user::{self, Email, store as users},
     verification::{self, OneTime, Purpose},
     wire,
@@ -182,10 +183,11 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     let owner = verification::find(&conn, secret, call.now).await?;
     drop(conn);
     let owner = owner.and_then(|owner| Uuid::parse_str(&owner).ok());
-    policy::check_new(&app, &body.new, &[])?;
+    policy::check_rules(&app, &body.new, &[])?;
     if owner.is_none() {
         return Err(INVALID_TOKEN.into());
     }
+    breached::check(&app, &body.new).await?;
     let hash = app.hasher.hash(&body.new).await?;
 
     let mut conn = connection(&app).await?;
@@ -205,8 +207,10 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     if !config.keep_other_reset_links {
         verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
     }
+    verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
     if config.revoke_sessions_on_reset {
         sessions::delete_sessions(&tx, user.id).await?;
+        two_factor::forget_devices(&tx, user.id).await?;
     }
     events::record(&app, &tx, &call, Event::PasswordReset, Some(user.id)).await?;
     mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;

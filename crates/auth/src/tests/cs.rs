@@ -3,6 +3,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::requests::{self, BASES, body, endpoints, everything, path, post, touches_session};
+use crate::http::endpoint::Accepts;
 use crate::testing::{APP, Browser, PASSWORD, Reply, TestApp, send};
 
 const EVIL: &str = "https://evil.test";
@@ -198,9 +199,9 @@ async fn cs_07_a_body_that_needs_no_preflight_is_refused() {
             assert_eq!(reply.status, 415, "{} {content_type:?}", endpoint.path);
         }
     }
-    // Forms sign in, as Better Auth's do, and are guarded by their origin (CS-10); they do nothing else.
+    // Forms sign in, as Better Auth's do, and are guarded by their origin (CS-10); or they are part of OAuth.
     for endpoint in endpoints(&app, &Method::POST) {
-        if endpoint.login || endpoint.body.is_none() {
+        if endpoint.accepts != Accepts::Json || endpoint.body.is_none() {
             continue;
         }
         let headers = [("origin", APP), ("content-type", "application/x-www-form-urlencoded")];

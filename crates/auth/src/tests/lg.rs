@@ -242,11 +242,14 @@ async fn lg_07_debug_output_shows_no_secret() {
         config.secret = Secret::new("canary7f3e5a91c2d4-0123456789abcdef");
         config.previous_secrets = vec![Secret::new("canary7f3e5a91c2d4-fedcba9876543210")];
         config.rate_limit.redis_url = format!("redis://:{CANARY}@cache");
+        config.captcha.secret_key = Secret::new("canary7f3e5a91c2d4-captcha");
     })
     .await;
     let token = Token::parse(&format!("{CANARY}{CANARY}")).unwrap();
     let stored = StoredToken(CANARY.to_owned());
     let call = Call {
+        api_key: None,
+        personal: false,
         now: app.app.clock.now(),
         method: Method::POST,
         path: format!("/reset-password/{CANARY}"),
@@ -254,6 +257,8 @@ async fn lg_07_debug_output_shows_no_secret() {
         headers: [(http::header::COOKIE, CANARY.parse().unwrap())].into_iter().collect(),
         query: vec![("token".to_owned(), CANARY.to_owned())],
         body: Some(json!({ "password": CANARY })),
+        raw: bytes::Bytes::from_static(CANARY.as_bytes()),
+        form: vec![("password".to_owned(), CANARY.to_owned())],
         mount: Arc::clone(&app.app.mounts[0]),
         peer: app.browser().address,
         client: app.app.addresses.resolve(app.browser().address, &[]),

@@ -96,10 +96,12 @@ async fn ask(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -> Re
         update_to: Some(body.new.as_str().to_owned()),
         request_type: Some(step.to_owned()),
         user_id: Some(user.id.to_string()),
+        session_challenge: None,
     };
     let recipient = if confirm { user.email.as_str() } else { body.new.as_str() };
     let token = email_verification::sign(app, &statement, call.now)?;
     let url = email_verification::link(call, &token, body.callback_url.as_deref());
+    let permit = token.clone();
     let message = if confirm {
         Message::ChangeEmailConfirmation { new_email: body.new.as_str().to_owned(), url, token }
     } else {
@@ -109,6 +111,7 @@ async fn ask(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -> Re
     let mut conn = connection(app).await?;
     let tx = conn.transaction().await?;
     let taken = users::find_user_by_email(&tx, &body.new).await?.is_some();
+    email_verification::permit(app, &tx, &permit, user.id, call.now).await?;
     if may_send && !taken {
         mail::send(app, &tx, recipient, &message, call.now).await?;
     } else {
@@ -130,6 +133,7 @@ async fn replace(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -
     };
     // What was mailed to the old address is good for nothing any more (PW-07).
     verification::delete_all(&tx, Purpose::ResetPassword, &moved.id.to_string()).await?;
+    verification::delete_all(&tx, Purpose::ChangeEmail, &moved.id.to_string()).await?;
     let event = Event::EmailChanged { from: user.email.clone(), to: moved.email.clone() };
     events::record(app, &tx, call, event, Some(user.id)).await?;
     if app.config.email_verification.enabled {

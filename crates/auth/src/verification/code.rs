@@ -9,11 +9,15 @@ use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
-use gatepost_protocol::{random, secret::Secret};
+use gatepost_protocol::{digest, random, secret::Secret};
 use uuid::Uuid;
 
 use crate::{
-    database::statements::Statement, error::Result, mail::OtpPurpose, session::TokenStorage,
+    database::statements::Statement,
+    error::Result,
+    mail::OtpPurpose,
+    phone_number::{PhoneNumber, TextPurpose},
+    session::TokenStorage,
     user::Email,
 };
 
@@ -64,6 +68,27 @@ impl Slot {
     #[must_use]
     pub fn of_move(user: Uuid, to: &Email) -> Self {
         Self(format!("{}-otp-{user}:{to}", OtpPurpose::ChangeEmail.as_str()))
+    }
+
+    /// For whoever holds a telephone, in Better Auth's spelling.
+    #[must_use]
+    pub fn of_phone(purpose: TextPurpose, number: &PhoneNumber) -> Self {
+        Self(match purpose {
+            TextPurpose::Verify => format!("phone-number-otp-{number}"),
+            TextPurpose::ResetPassword => format!("phone-number-reset-{number}"),
+        })
+    }
+
+    /// Names the slot without telling whose it is.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        digest::sha256_base64url(&self.0)
+    }
+
+    /// For the second factor of one pending sign-in, or of one session.
+    #[must_use]
+    pub fn of_second_factor(key: &str) -> Self {
+        Self(format!("2fa-otp-{key}"))
     }
 }
 

@@ -9,7 +9,8 @@ use toml::{
 };
 
 /// Names of keys whose values no message repeats.
-pub(super) const SECRET_KEYS: [&str; 8] = [
+pub(super) const SECRET_KEYS: &[&str] = &[
+    "api_key",
     "secret",
     "previous_secrets",
     "password",
