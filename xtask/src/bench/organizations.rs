@@ -97,7 +97,6 @@ async fn side(
         port: free_port()?,
         database_url: &database_url,
         hashed_tokens: true,
-        provider: None,
     };
     let mut config = profiles::neon("default", &place);
     profiles::merge(&mut config, toml! { organization = { organization_limit = 0 } });
