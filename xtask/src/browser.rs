@@ -36,7 +36,12 @@ pub(crate) async fn run(options: &Options) -> Result<Counts> {
     let dir = tempfile::Builder::new().prefix("gatepost-browser-").tempdir()?;
     let postgres = Postgres::start(&["fsync=off"]).await?;
     let database_url = postgres.create_database("browser").await?;
-    let place = Place { port: free_port()?, database_url: &database_url, hashed_tokens: true };
+    let place = Place {
+        port: free_port()?,
+        database_url: &database_url,
+        hashed_tokens: true,
+        provider: None,
+    };
     let config = profiles::neon("default", &place);
     let server = Server::start(&binary, dir.path(), "browser", &config, &client()).await?;
     // Where the application will be: the servers have to trust it before it is there.

@@ -95,12 +95,12 @@ async fn gatepost(
             port: free_port()?,
             database_url: &database_url,
             hashed_tokens: options.hashed,
+            provider: Some(idp),
         };
-        let Some(mut config) = profiles::better_auth(&name, &place) else {
+        let Some(config) = profiles::better_auth(&name, &place) else {
             println!("NOT BUILT profile {name}");
             continue;
         };
-        profiles::merge(&mut config, profiles::recorded_providers(&name, idp));
         let server = Server::start(&binary, dir.path(), &name, &config, http).await?;
         targets.insert(name.clone(), Target { origin: server.origin.clone(), database_url });
         servers.insert(name, server);

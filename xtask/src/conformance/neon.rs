@@ -50,7 +50,7 @@ impl Options {
 }
 
 /// Flows that expect tokens in the list of sessions, where a server with hashed tokens has handles.
-const READ_TOKENS: &[&str] = &["neon.list-sessions"];
+const READ_TOKENS: &[&str] = &["neon.list-sessions", "admin.user-sessions"];
 
 /// Starts the three servers, runs every flow that the server can, and counts.
 pub(crate) async fn run(options: &Options) -> Result<Counts> {
@@ -68,9 +68,13 @@ pub(crate) async fn run(options: &Options) -> Result<Counts> {
         let database = format!("neon_{variant}");
         let database_url = postgres.create_database(&database).await?;
         let port = free_port()?;
-        let place = Place { port, database_url: &database_url, hashed_tokens: options.hashed };
-        let mut config = profiles::neon(variant, &place);
-        profiles::merge(&mut config, profiles::google_and_github(&provider));
+        let place = Place {
+            port,
+            database_url: &database_url,
+            hashed_tokens: options.hashed,
+            provider: Some(&provider),
+        };
+        let config = profiles::neon(variant, &place);
         let server = Server::start(&binary, dir.path(), variant, &config, &http).await?;
         targets.insert(port.to_string(), Target { origin: server.origin.clone(), database_url });
         servers.push((variant, format!("{}/{database}/auth", server.origin), server));

@@ -12,6 +12,8 @@ pub(crate) struct Place<'a> {
     pub(crate) port: u16,
     pub(crate) database_url: &'a str,
     pub(crate) hashed_tokens: bool,
+    /// The provider that social sign-in is tried with.
+    pub(crate) provider: Option<&'a str>,
 }
 
 /// The configuration of a recorded profile; `None` for a name that is not known.
@@ -32,6 +34,11 @@ pub(crate) fn better_auth(name: &str, place: &Place<'_>) -> Option<Table> {
     };
     let mut config = common(place);
     merge(&mut config, recorded());
+    if let Some(provider) = place.provider
+        && ["main", "strict", "short", "ratelimit"].contains(&name)
+    {
+        merge(&mut config, social(provider));
+    }
     merge(&mut config, differs);
     Some(config)
 }
@@ -129,12 +136,6 @@ fn recorded() -> Table {
         [delete_user]
         enabled = true
 
-        [social]
-        unproven_users = "refused"
-
-        [two_factor]
-        first_factors = "password"
-
         [features]
         jwt = true
         bearer = true
@@ -202,15 +203,12 @@ fn all_features() -> Table {
     }
 }
 
-/// The providers of the recorded profiles: Google and GitHub by name only; the others are the one at `provider`, under
-/// several ids.
-pub(crate) fn recorded_providers(name: &str, provider: &str) -> Table {
-    if !["main", "strict", "short", "ratelimit"].contains(&name) {
-        return Table::new();
-    }
+/// Google and GitHub by name only; the others are one server under several ids.
+fn social(provider: &str) -> Table {
     let mut config = toml! {
         [social]
         trusted_providers = ["faketrusted"]
+        unproven_users = "refused"
 
         [outbound]
         private_networks = true
@@ -457,7 +455,7 @@ fn lifetimes() -> Table {
 }
 
 /// Both at their stand-in, which knows no nonce.
-pub(crate) fn google_and_github(provider: &str) -> Table {
+fn google_and_github(provider: &str) -> Table {
     let mut config = toml! {
         [outbound]
         private_networks = true
@@ -514,6 +512,9 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
 
         },
     );
+    if let Some(provider) = place.provider {
+        merge(&mut config, google_and_github(provider));
+    }
     match variant {
         "verify" => merge(
             &mut config,

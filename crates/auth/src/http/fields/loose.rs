@@ -1,6 +1,6 @@
 //! Members that Better Auth reads loosely: whatever can be made a text, numbers, records of any members.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Fields, Kind, type_name};
 use crate::permissions::Statements;
@@ -83,19 +83,6 @@ impl Fields {
             self.issue(name, "Too small: expected number to be >=0");
         }
         Some(number)
-    }
-
-    /// An object that must be there; its members are read by the endpoint.
-    pub fn record(&mut self, name: &'static str) -> Map<String, Value> {
-        self.note(name, Kind::Record, true);
-        match self.values.get(name) {
-            Some(Value::Object(map)) => map.clone(),
-            other => {
-                let received = type_name(other);
-                self.issue(name, &format!("Invalid input: expected record, received {received}"));
-                Map::new()
-            }
-        }
     }
 
     /// Any value; `None`: none was sent.
