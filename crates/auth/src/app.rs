@@ -112,7 +112,7 @@ impl App {
             cookie_cache: session::cache::cache(&config),
             keys: Keys::default(),
             outbox: Arc::new(Outbox::new(
-                &config.mail,
+                &config.mail.named(&config.app_name),
                 self::sealer(&config),
                 config.inbox.enabled,
             )?),

@@ -51,6 +51,7 @@ pub const ALL: &[Migration] = &[
     migration!(10, "0010_", "mail"),
     migration!(11, "0011_", "limits"),
     migration!(30, "0030_", "device"),
+    migration!(31, "0031_", "mail_language"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.

@@ -119,7 +119,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
         sessions::delete_sessions(&tx, user.id).await?;
     }
     events::record(&app, &tx, &call, Event::PasswordReset, Some(user.id)).await?;
-    mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;
+    mail::send(&app, &call, &tx, &user.email, &Message::PasswordChanged).await?;
     tx.commit().await?;
     Answer::json(&json!({ "success": true }))
 }

@@ -117,7 +117,7 @@ async fn send_verification_email(app: App, call: Call) -> Result<Answer> {
             let token = token::sign(&app, &statement, call.now)?;
             let message =
                 Message::VerifyEmail { url: token::link(&call, &token, callback_url), token };
-            mail::pretend(&app, &tx, body.email.as_str(), &message, call.now).await?;
+            mail::pretend(&app, &call, &tx, body.email.as_str(), &message).await?;
         }
     }
     tx.commit().await?;

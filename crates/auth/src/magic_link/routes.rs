@@ -115,9 +115,9 @@ async fn sign_in_magic_link(app: App, call: Call) -> Result<Answer> {
     verification::create(&tx, secret, &record, expires_at, call.now).await?;
     let message = Message::MagicLink { url, token: token.clone() };
     if may_send {
-        mail::send(&app, &tx, body.email.as_str(), &message, call.now).await?;
+        mail::send(&app, &call, &tx, body.email.as_str(), &message).await?;
     } else {
-        mail::pretend(&app, &tx, body.email.as_str(), &message, call.now).await?;
+        mail::pretend(&app, &call, &tx, body.email.as_str(), &message).await?;
     }
     events::record(&app, &tx, &call, Event::CodeRequested { purpose: "magic-link" }, None).await?;
     tx.commit().await?;

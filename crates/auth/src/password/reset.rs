@@ -110,12 +110,12 @@ async fn request_password_reset(app: App, call: Call) -> Result<Answer> {
     match recipient {
         Some(user) => {
             verification::create(&tx, secret, &user.id.to_string(), expires_at, call.now).await?;
-            mail::send(&app, &tx, &user.email, &message, call.now).await?;
+            mail::send(&app, &call, &tx, &user.email, &message).await?;
             events::record(&app, &tx, &call, Event::PasswordResetRequested, Some(user.id)).await?;
         }
         None => {
             verification::create(&tx, secret, &Uuid::nil().to_string(), call.now, call.now).await?;
-            mail::pretend(&app, &tx, body.email.as_str(), &message, call.now).await?;
+            mail::pretend(&app, &call, &tx, body.email.as_str(), &message).await?;
             events::record(&app, &tx, &call, Event::PasswordResetRequested, None).await?;
         }
     }
@@ -210,7 +210,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
         sessions::delete_sessions(&tx, user.id).await?;
     }
     events::record(&app, &tx, &call, Event::PasswordReset, Some(user.id)).await?;
-    mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;
+    mail::send(&app, &call, &tx, &user.email, &Message::PasswordChanged).await?;
     tx.commit().await?;
     Answer::json(&json!({ "status": true }))
 }

@@ -110,9 +110,9 @@ async fn ask(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -> Re
     let tx = conn.transaction().await?;
     let taken = users::find_user_by_email(&tx, &body.new).await?.is_some();
     if may_send && !taken {
-        mail::send(app, &tx, recipient, &message, call.now).await?;
+        mail::send(app, call, &tx, recipient, &message).await?;
     } else {
-        mail::pretend(app, &tx, recipient, &message, call.now).await?;
+        mail::pretend(app, call, &tx, recipient, &message).await?;
     }
     tx.commit().await?;
     Ok(())

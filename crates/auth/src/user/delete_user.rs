@@ -149,9 +149,9 @@ async fn ask(app: &App, call: &Call, user: &User, callback_url: Option<&str>) ->
         .await?;
     let message = Message::DeleteAccount { url, token };
     if app.limits.may_mail_to(&user.email, call.now).await {
-        mail::send(app, &tx, &user.email, &message, call.now).await?;
+        mail::send(app, call, &tx, &user.email, &message).await?;
     } else {
-        mail::pretend(app, &tx, &user.email, &message, call.now).await?;
+        mail::pretend(app, call, &tx, &user.email, &message).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -1,6 +1,9 @@
 //! What must not run in production.
 
-use gatepost_auth::http::origin::{Rules, TrustedOrigins};
+use gatepost_auth::{
+    http::origin::{Rules, TrustedOrigins},
+    mail::Look,
+};
 use gatepost_protocol::secret::{Secret, Weakness};
 use url::{Host, Url};
 
@@ -23,6 +26,9 @@ pub(super) fn of_production(settings: &Settings) -> Vec<String> {
     }
     if let Err(error) = log::filter(&settings.process.log) {
         found.push(error.to_string());
+    }
+    if let Err(error) = Look::new(&settings.auth.mail) {
+        found.push(format!("{error:#}"));
     }
     let loopback = settings.process.listen.ip().is_loopback();
     if settings.auth.inbox.enabled && !loopback {
