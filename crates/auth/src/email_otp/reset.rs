@@ -111,15 +111,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
         accounts::delete_accounts(&tx, user.id).await?;
         events::record(&app, &tx, &call, Event::EmailVerified, Some(user.id)).await?;
     }
-    accounts::set_password(&tx, user.id, &hash, call.now).await?;
-    if !app.config.email_password.keep_other_reset_links {
-        verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
-    }
-    if app.config.email_password.revoke_sessions_on_reset {
-        sessions::delete_sessions(&tx, user.id).await?;
-    }
-    events::record(&app, &tx, &call, Event::PasswordReset, Some(user.id)).await?;
-    mail::send(&app, &call, &tx, &user.email, &Message::PasswordChanged).await?;
+    password::replace(&app, &call, &tx, &user, &hash).await?;
     tx.commit().await?;
     Answer::json(&json!({ "success": true }))
 }

@@ -17,12 +17,12 @@ use crate::{
         endpoint::Access,
         fields::{Fields, FromFields},
         origin::Redirect,
-        targets::INVALID_CALLBACK_URL,
+        targets::Link,
     },
     mail::{self, Message},
     session::{self, Current},
     user::{
-        self, Email, User,
+        self, Email, User, change_email,
         store::{self as users, EmailChange},
     },
     verification::{self, Purpose},
@@ -53,7 +53,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .about(
             "The link in the mail: marks the address as proven, or finishes a change of address.",
         )
-        .with_query::<VerifyEmail>();
+        .with_query::<Link>();
     vec![
         Endpoint::post::<SendVerificationEmail, _>(
             "/send-verification-email",
@@ -124,23 +124,9 @@ async fn send_verification_email(app: App, call: Call) -> Result<Answer> {
     Answer::json(&json!({ "status": true }))
 }
 
-struct VerifyEmail {
-    token: String,
-    callback_url: Option<String>,
-}
-
-impl FromFields for VerifyEmail {
-    fn read(fields: &mut Fields) -> Self {
-        Self { token: fields.text("token"), callback_url: fields.optional_text("callbackURL") }
-    }
-}
-
 async fn verify_email(app: App, call: Call) -> Result<Answer> {
-    let query: VerifyEmail = call.query()?;
-    let target = match query.callback_url.as_deref().filter(|url| !url.is_empty()) {
-        Some(url) => Some(call.redirect(&app, url, INVALID_CALLBACK_URL)?),
-        None => None,
-    };
+    let query: Link = call.query()?;
+    let target = call.target(&app, query.callback_url.as_deref())?;
     match follow(&app, &call, &query, target.as_ref()).await {
         // A browser is sent on with the code; a program gets the refusal itself.
         Err(Error::Refused(refusal)) => match (target, refusal.code) {
@@ -153,12 +139,7 @@ async fn verify_email(app: App, call: Call) -> Result<Answer> {
     }
 }
 
-async fn follow(
-    app: &App,
-    call: &Call,
-    query: &VerifyEmail,
-    target: Option<&Redirect>,
-) -> Result<Answer> {
+async fn follow(app: &App, call: &Call, query: &Link, target: Option<&Redirect>) -> Result<Answer> {
     let statement = read(app, &query.token, call.now)?;
     let email = Email::parse(&statement.email).ok_or(INVALID_TOKEN)?;
     let id =
@@ -275,10 +256,7 @@ async fn move_address(
     let change =
         users::update_email(&tx, user.id, &user.email, &to, user.email_verified, call.now).await?;
     let EmailChange::Changed(moved) = change else { return Err(INVALID_TOKEN.into()) };
-    // What was mailed to the old address is good for nothing any more (PW-07).
-    verification::delete_all(&tx, Purpose::ResetPassword, &moved.id.to_string()).await?;
-    let event = Event::EmailChanged { from: user.email.clone(), to: moved.email.clone() };
-    events::record(app, &tx, call, event, Some(moved.id)).await?;
+    change_email::moved_in(app, call, &tx, user, &moved).await?;
     tx.commit().await?;
     let answer = done(target, &json!({ "status": true, "user": wire::user(app, &moved) }))?;
     Ok(match caller {

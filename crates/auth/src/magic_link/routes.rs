@@ -172,10 +172,7 @@ struct Targets {
 
 impl Targets {
     fn check(app: &App, call: &Call, link: &Link) -> Result<Self> {
-        let target = |url: &Option<String>| match url.as_deref().filter(|url| !url.is_empty()) {
-            Some(url) => call.redirect(app, url, INVALID_TARGET).map(Some),
-            None => Ok(None),
-        };
+        let target = |url: &Option<String>| call.target(app, url.as_deref());
         let callback = target(&link.callback_url)?;
         let newcomer = target(&link.new_user_callback_url)?;
         let failure = target(&link.error_callback_url)?;

@@ -16,8 +16,8 @@ use super::{
     templates::{STYLE, Templates},
 };
 
-/// Fonts that are there, Chinese and Japanese ones too. Single quotes: they stand in attributes.
-const FONT: &str = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,'PingFang SC','Hiragino Sans','Microsoft YaHei','Noto Sans CJK SC',sans-serif";
+/// Fonts that are there. Single quotes: they stand in attributes.
+const LATIN: &str = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial";
 /// The same for codes.
 const MONO: &str = "ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono',monospace";
 /// How much of a name that a user chose is shown.
@@ -126,7 +126,7 @@ impl Look {
         let context = context! {
             language,
             style => Value::from_safe_string(STYLE.to_owned()),
-            font => Value::from_safe_string(FONT.to_owned()),
+            font => Value::from_safe_string(fonts(language)),
             mono => Value::from_safe_string(MONO.to_owned()),
             brand => brand(&self.brand),
             common => context! {
@@ -154,6 +154,16 @@ impl Look {
             subject,
         })
     }
+}
+
+/// Chinese and Japanese write some characters differently: each has fonts of its own.
+fn fonts(language: &str) -> String {
+    let own = match language.split('-').next() {
+        Some("ja") => ",'Hiragino Sans','Yu Gothic',Meiryo",
+        Some("zh") => ",'PingFang SC','Microsoft YaHei'",
+        _ => "",
+    };
+    format!("{LATIN}{own},sans-serif")
 }
 
 /// What template files of a mail are called: its kind without a colon.

@@ -114,3 +114,4 @@ pub(crate) fn endpoints(config: &Whole) -> Vec<Endpoint> {
 }
 
 pub(crate) use change::confirm;
+pub(crate) use reset::replace;

@@ -138,10 +138,9 @@ impl FromFields for CallbackUrl {
 
 async fn reset_password_callback(app: App, call: Call) -> Result<Answer> {
     let CallbackUrl { callback_url } = call.query()?;
-    if callback_url.is_empty() {
+    let Some(target) = call.target(&app, Some(&callback_url))? else {
         return Answer::redirect(&format!("{}/error?error=INVALID_TOKEN", call.mount.base));
-    }
-    let target = call.redirect(&app, &callback_url, INVALID_CALLBACK_URL)?;
+    };
     let token = call.parameter.as_deref().unwrap_or_default();
     let secret = OneTime {
         purpose: Purpose::ResetPassword,
@@ -202,15 +201,30 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     let Some(user) = user.filter(|user| !user::is_banned(user, call.now)) else {
         return Err(INVALID_TOKEN.into());
     };
-    accounts::set_password(&tx, user.id, &hash, call.now).await?;
-    if !config.keep_other_reset_links {
-        verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
-    }
-    if config.revoke_sessions_on_reset {
-        sessions::delete_sessions(&tx, user.id).await?;
-    }
-    events::record(&app, &tx, &call, Event::PasswordReset, Some(user.id)).await?;
-    mail::send(&app, &call, &tx, &user.email, &Message::PasswordChanged).await?;
+    replace(&app, &call, &tx, &user, &hash).await?;
     tx.commit().await?;
     Answer::json(&json!({ "status": true }))
+}
+
+/// Sets a forgotten password anew, by whatever proof: other links and all sessions end, and the owner is told.
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn replace(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    user: &User,
+    hash: &str,
+) -> Result<()> {
+    let config = &app.config.email_password;
+    accounts::set_password(conn, user.id, hash, call.now).await?;
+    if !config.keep_other_reset_links {
+        verification::delete_all(conn, Purpose::ResetPassword, &user.id.to_string()).await?;
+    }
+    if config.revoke_sessions_on_reset {
+        sessions::delete_sessions(conn, user.id).await?;
+    }
+    events::record(app, conn, call, Event::PasswordReset, Some(user.id)).await?;
+    mail::send(app, call, conn, &user.email, &Message::PasswordChanged).await
 }

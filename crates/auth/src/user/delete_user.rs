@@ -16,7 +16,7 @@ use crate::{
         Answer, Call, Endpoint,
         endpoint::Access,
         fields::{Fields, Form, FromFields},
-        targets::INVALID_CALLBACK_URL,
+        targets::Link,
     },
     mail::{self, Message},
     password,
@@ -76,7 +76,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             delete_user_callback,
         )
         .about("The link in the mail; needs the session of the user it was sent to.")
-        .with_query::<Confirmed>(),
+        .with_query::<Link>(),
     ]
 }
 
@@ -183,23 +183,9 @@ async fn delete(app: &App, call: &Call, conn: &impl GenericClient, user: &User) 
         .await
 }
 
-struct Confirmed {
-    token: String,
-    callback_url: Option<String>,
-}
-
-impl FromFields for Confirmed {
-    fn read(fields: &mut Fields) -> Self {
-        Self { token: fields.text("token"), callback_url: fields.optional_text("callbackURL") }
-    }
-}
-
 async fn delete_user_callback(app: App, call: Call) -> Result<Answer> {
-    let query: Confirmed = call.query()?;
-    let target = match query.callback_url.as_deref().filter(|url| !url.is_empty()) {
-        Some(url) => Some(call.redirect(&app, url, INVALID_CALLBACK_URL)?),
-        None => None,
-    };
+    let query: Link = call.query()?;
+    let target = call.target(&app, query.callback_url.as_deref())?;
     if !app.config.delete_user.enabled {
         return Err(SPOKEN_NOT_FOUND.into());
     }
