@@ -20,6 +20,7 @@ use tokio::sync::broadcast;
 use url::Url;
 
 use crate::{
+    admin,
     captcha::Captcha,
     config::Config,
     error::Result,
@@ -33,7 +34,8 @@ use crate::{
     mail::Outbox,
     metrics::Metrics,
     password::Hasher,
-    session::{self, Reader},
+    permissions::Roles,
+    session::{self, Live, Reader},
     throttle::Throttle,
     wire,
 };
@@ -76,12 +78,18 @@ pub struct Inner {
     pub hasher: Hasher,
     /// Session look-ups, many in one statement.
     pub sessions: Reader,
+    /// What the roles of organizations grant, as configured.
+    pub organization_roles: Roles,
+    /// What of a token still holds, many look-ups in one statement.
+    pub live: Live,
     /// Seals what is secret at rest.
     pub sealer: Sealer,
     /// Calls to other machines.
     pub outbound: Outbound,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
+    /// What roles of the admin feature may do.
+    pub admin_roles: Roles,
     /// Every endpoint that is switched on.
     pub endpoints: Vec<Endpoint>,
     /// Where the API is mounted.
@@ -104,6 +112,7 @@ impl App {
         let routes = routes(&endpoints)?;
         let origin = public_url.origin().ascii_serialization();
         let or_origin = |text: &str| if text.is_empty() { origin.clone() } else { text.to_owned() };
+        let organization_roles = config.organization.all_roles()?;
         let (watchers, _) = broadcast::channel(256);
         Ok(Self(Arc::new(Inner {
             addresses: config.client_address.resolver(),
@@ -118,12 +127,15 @@ impl App {
             )?),
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),
+            live: Live::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
             outbound: Outbound::new(config.outbound.reach())?,
             metrics: Metrics::default(),
+            admin_roles: admin::configured_roles(&config.admin),
             features: wire::features(&config.features),
             issuer: or_origin(&config.jwt.issuer),
             audience: or_origin(&config.jwt.audience),
+            organization_roles,
             watchers,
             sealer,
             origins,

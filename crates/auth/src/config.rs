@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::address;
 pub use crate::{
+    admin::Config as Admin,
+    api_key::Config as ApiKeys,
     captcha::Config as Captcha,
     device::Config as Device,
     email_otp::Config as EmailOtp,
@@ -19,9 +21,14 @@ pub use crate::{
     keys::Config as Jwt,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
+    next_step::Config as NextStep,
+    organization::Config as Organization,
+    passkey::Config as Passkey,
     password::Config as EmailPassword,
     session::Config as Session,
+    two_factor::Config as TwoFactor,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
+    users_sync::Config as UsersSync,
 };
 
 /// Everything the auth server can be told.
@@ -76,10 +83,20 @@ pub struct Config {
     pub device: Device,
     /// Proof that a person is there.
     pub captcha: Captcha,
+    /// The second factor.
+    pub two_factor: TwoFactor,
+    /// Passkeys.
+    pub passkey: Passkey,
     /// Change of address.
     pub change_email: ChangeEmail,
     /// Deletion of the own account.
     pub delete_user: DeleteUser,
+    /// Administration of users.
+    pub admin: Admin,
+    /// API keys.
+    pub api_key: ApiKeys,
+    /// Organizations: limits, invitations, roles, teams.
+    pub organization: Organization,
     /// Signing keys and tokens.
     pub jwt: Jwt,
     /// Delivery of mail.
@@ -88,6 +105,10 @@ pub struct Config {
     pub inbox: Inbox,
     /// What may be used at all.
     pub features: Features,
+    /// Where a user goes after signing in.
+    pub next_step: NextStep,
+    /// Users of outside providers in `neon_auth.users_sync`.
+    pub users_sync: UsersSync,
     /// Calls that the server makes itself: to identity providers, gateways, webhooks.
     pub outbound: Outbound,
 }
@@ -119,12 +140,19 @@ impl Default for Config {
             email_otp: EmailOtp::default(),
             device: Device::default(),
             captcha: Captcha::default(),
+            two_factor: TwoFactor::default(),
+            passkey: Passkey::default(),
             change_email: ChangeEmail::default(),
             delete_user: DeleteUser::default(),
+            admin: Admin::default(),
+            api_key: ApiKeys::default(),
+            organization: Organization::default(),
             jwt: Jwt::default(),
             mail: Mail::default(),
             inbox: Inbox::default(),
             features: Features::default(),
+            next_step: NextStep::default(),
+            users_sync: UsersSync::default(),
             outbound: Outbound::default(),
         }
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
 
 use crate::http::Answer;
 
@@ -77,6 +78,10 @@ pub const UNAUTHORIZED: Refusal =
 /// No such route, or not with this method, or the feature is off: nothing more is said.
 pub const NOT_FOUND: Refusal = Refusal::bare(StatusCode::NOT_FOUND);
 
+/// Postgres keeps no NUL in a text.
+const NUL: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", "A text must not contain NUL");
+
 /// Why a request has no ordinary answer.
 #[derive(Debug)]
 pub enum Error {
@@ -113,6 +118,9 @@ impl From<OAuthRefusal> for Error {
 
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
+        if error.code() == Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE) {
+            return NUL.into();
+        }
         // Class 08 is a broken connection, 57P01..57P03 a server going down or coming up, 53300 too many clients.
         let gone = error.is_closed()
             || error.as_db_error().is_none() && error.code().is_none()

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    admin,
     app::{App, connection},
     database::statements::Statement,
     error::Result,
@@ -49,6 +50,22 @@ pub enum Event {
     AccountAdopted { email: String },
     /// A way in was removed.
     AccountUnlinked,
+    /// A first factor was proven, a second one is asked for.
+    TwoFactorAsked,
+    /// A user is asked for a second factor from now on.
+    TwoFactorEnabled,
+    /// A user is not asked for a second factor any more.
+    TwoFactorDisabled,
+    /// A user got new backup codes.
+    BackupCodesReplaced,
+    /// A backup code was used up.
+    BackupCodeUsed { left: usize },
+    /// A browser skips the second factor from now on.
+    DeviceTrusted,
+    /// A user has a further passkey.
+    PasskeyAdded { passkey: Uuid },
+    /// A passkey was removed by its user.
+    PasskeyRemoved { passkey: Uuid },
     /// A user is gone.
     UserDeleted { email: String },
     /// A device asked for a code.
@@ -66,10 +83,58 @@ pub enum Event {
         /// What was received and what would have been taken, for the operator.
         detail: Option<String>,
     },
+    /// An API key was made.
+    ApiKeyCreated { key: Uuid },
+    /// An API key was changed.
+    ApiKeyChanged { key: Uuid },
+    /// An API key was deleted.
+    ApiKeyDeleted { key: Uuid },
+    /// An administrator did something to a user.
+    ByAdmin { deed: admin::Deed, by: Uuid },
+    /// Something happened to an organization; `about` names the address, role or member.
+    Organization { deed: Deed, organization: Uuid, about: Option<String> },
     /// Too many requests.
     Limited { path: String },
     /// A signing key was made.
     KeyRotated { kid: Uuid },
+}
+
+/// What happened to an organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It came to be.
+    Created,
+    /// It is gone, with everything in it.
+    Deleted,
+    /// Somebody was invited.
+    Invited,
+    /// Somebody accepted.
+    Joined,
+    /// A member left.
+    Left,
+    /// A member was removed.
+    Removed,
+    /// A member got other roles.
+    RoleChanged,
+    /// A role of its own was made, changed or deleted.
+    PermissionsChanged,
+}
+
+impl Deed {
+    /// As it stands in the audit table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "organization-created",
+            Self::Deleted => "organization-deleted",
+            Self::Invited => "organization-invited",
+            Self::Joined => "organization-joined",
+            Self::Left => "organization-left",
+            Self::Removed => "organization-member-removed",
+            Self::RoleChanged => "organization-role-changed",
+            Self::PermissionsChanged => "organization-permissions-changed",
+        }
+    }
 }
 
 /// Why somebody was turned away.
@@ -79,6 +144,10 @@ pub enum Refused {
     WrongPassword,
     /// Not this code, or it is dead.
     WrongCode,
+    /// Not the second factor of this user, or too many guesses at it.
+    WrongSecondFactor,
+    /// No such passkey, or its signature is wrong.
+    WrongPasskey,
     /// The address is not proven yet.
     EmailNotVerified,
     /// Shut out.
@@ -91,6 +160,10 @@ pub enum Refused {
     Captcha,
     /// Two sessions in one request.
     AmbiguousSession,
+    /// An administrator acting as the user, where only the user may act.
+    Impersonation,
+    /// An API key that is unknown, over, or used up.
+    ApiKey,
 }
 
 impl Refused {
@@ -100,12 +173,16 @@ impl Refused {
         match self {
             Self::WrongPassword => "wrong-password",
             Self::WrongCode => "wrong-code",
+            Self::WrongSecondFactor => "wrong-second-factor",
+            Self::WrongPasskey => "wrong-passkey",
             Self::EmailNotVerified => "email-not-verified",
             Self::Banned => "banned",
             Self::Origin => "origin",
             Self::RedirectTarget => "redirect-target",
             Self::Captcha => "captcha",
             Self::AmbiguousSession => "ambiguous-session",
+            Self::Impersonation => "impersonation",
+            Self::ApiKey => "api-key",
         }
     }
 }
@@ -128,11 +205,24 @@ impl Event {
             Self::CodeRequested { .. } => "code-requested",
             Self::AccountAdopted { .. } => "account-adopted",
             Self::AccountUnlinked => "account-unlinked",
+            Self::TwoFactorAsked => "two-factor-asked",
+            Self::TwoFactorEnabled => "two-factor-enabled",
+            Self::TwoFactorDisabled => "two-factor-disabled",
+            Self::BackupCodesReplaced => "backup-codes-replaced",
+            Self::BackupCodeUsed { .. } => "backup-code-used",
+            Self::DeviceTrusted => "device-trusted",
+            Self::PasskeyAdded { .. } => "passkey-added",
+            Self::PasskeyRemoved { .. } => "passkey-removed",
             Self::UserDeleted { .. } => "user-deleted",
             Self::DeviceRequested { .. } => "device-requested",
             Self::DeviceApproved { .. } => "device-approved",
             Self::DeviceDenied { .. } => "device-denied",
             Self::Refused { .. } => "refused",
+            Self::ApiKeyCreated { .. } => "api-key-created",
+            Self::ApiKeyChanged { .. } => "api-key-changed",
+            Self::ApiKeyDeleted { .. } => "api-key-deleted",
+            Self::ByAdmin { deed, .. } => deed.name(),
+            Self::Organization { deed, .. } => deed.as_str(),
             Self::Limited { .. } => "limited",
             Self::KeyRotated { .. } => "key-rotated",
         }
@@ -152,12 +242,23 @@ impl Event {
             Self::DeviceRequested { client }
             | Self::DeviceApproved { client }
             | Self::DeviceDenied { client } => json!({ "client": client }),
+            Self::BackupCodeUsed { left } => json!({ "left": left }),
+            Self::PasskeyAdded { passkey } | Self::PasskeyRemoved { passkey } => {
+                json!({ "passkey": passkey })
+            }
             Self::SessionRevoked { session } => json!({ "session": session }),
             Self::EmailChanged { from, to } => json!({ "from": from, "to": to }),
             Self::Refused { why, email: None, detail } => {
                 json!({ "why": why.as_str(), "detail": detail })
             }
             Self::Refused { why, email, .. } => json!({ "why": why.as_str(), "email": email }),
+            Self::ApiKeyCreated { key }
+            | Self::ApiKeyChanged { key }
+            | Self::ApiKeyDeleted { key } => json!({ "key": key }),
+            Self::ByAdmin { deed, by } => deed.details(*by),
+            Self::Organization { organization, about, .. } => {
+                json!({ "organization": organization, "about": about })
+            }
             Self::Limited { path } => json!({ "path": path }),
             Self::KeyRotated { kid } => json!({ "kid": kid }),
             Self::SignedOut
@@ -166,13 +267,19 @@ impl Event {
             | Self::PasswordResetRequested
             | Self::PasswordReset
             | Self::EmailVerified
-            | Self::AccountUnlinked => Value::Null,
+            | Self::AccountUnlinked
+            | Self::TwoFactorAsked
+            | Self::TwoFactorEnabled
+            | Self::TwoFactorDisabled
+            | Self::BackupCodesReplaced
+            | Self::DeviceTrusted => Value::Null,
         }
     }
 
     const fn session(&self) -> Option<Uuid> {
         match self {
             Self::SignedIn { session, .. } | Self::SessionRevoked { session } => Some(*session),
+            Self::ByAdmin { deed, .. } => deed.session(),
             _ => None,
         }
     }

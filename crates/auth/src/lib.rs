@@ -3,6 +3,8 @@
 //! [`router`] is the whole of it: the endpoints of every feature that is on, under every mount.
 
 pub mod account;
+pub mod admin;
+pub mod api_key;
 pub mod app;
 pub mod captcha;
 pub mod config;
@@ -18,8 +20,12 @@ pub mod limits;
 pub mod magic_link;
 pub mod mail;
 pub mod metrics;
+mod next_step;
 pub mod openapi;
+pub mod organization;
+pub mod passkey;
 pub mod password;
+pub mod permissions;
 pub mod session;
 mod system;
 #[cfg(test)]
@@ -27,7 +33,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod throttle;
+pub mod two_factor;
 pub mod user;
+pub mod users_sync;
 pub mod verification;
 pub mod wire;
 
@@ -54,10 +62,17 @@ pub fn endpoints(config: &Config) -> Vec<Endpoint> {
     endpoints.extend(magic_link::endpoints(config));
     endpoints.extend(email_otp::endpoints(config));
     endpoints.extend(device::endpoints(config));
+    endpoints.extend(two_factor::endpoints(config));
+    endpoints.extend(passkey::endpoints(config));
     endpoints.extend(session::routes::endpoints());
     endpoints.extend(user::endpoints());
     endpoints.extend(account::routes::endpoints());
+    endpoints.extend(admin::endpoints(config));
+    endpoints.extend(api_key::endpoints(config));
+    endpoints.extend(organization::endpoints(config));
     endpoints.extend(keys::routes::endpoints(config));
+    endpoints.extend(next_step::endpoints(config));
+    endpoints.extend(users_sync::endpoints(config));
     endpoints.extend(system::endpoints());
     endpoints
 }

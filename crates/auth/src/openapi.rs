@@ -121,5 +121,10 @@ fn kind(kind: Kind) -> Value {
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
         Kind::Record => json!({ "type": "object" }),
+        Kind::Number => json!({ "type": "number" }),
+        Kind::Any => json!({}),
+        Kind::Texts => json!({
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+        }),
     }
 }

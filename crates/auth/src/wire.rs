@@ -66,7 +66,13 @@ pub fn time<S: Serializer>(
     time: &DateTime<Utc>,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+    serializer.serialize_str(&time_text(*time))
+}
+
+/// A time as the wire shows it.
+#[must_use]
+pub fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// A user as the wire shows it, with the members of the features that are on.

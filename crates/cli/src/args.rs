@@ -149,8 +149,36 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Read an outside provider's list of users and bring `neon_auth.users_sync` in step with it
+    Sync {
+        /// The name under `[users_sync.sources]`; without it, every source that has an `api_key`
+        source: Option<String>,
+    },
     /// Set a user's password, read from standard input, and end all sessions
     SetPassword {
+        /// Email address
+        email: String,
+    },
+    /// Give a user another role; the last administrator stays one
+    SetRole {
+        /// Email address
+        email: String,
+        /// A role, or several with commas
+        role: String,
+    },
+    /// Shut a user out and end all sessions
+    Ban {
+        /// Email address
+        email: String,
+        /// Shown to administrators
+        #[arg(long)]
+        reason: Option<String>,
+        /// Hours after which the user may sign in again; 0: never
+        #[arg(long, default_value_t = 0)]
+        hours: u32,
+    },
+    /// Let a user in again
+    Unban {
         /// Email address
         email: String,
     },

@@ -10,7 +10,7 @@ use gatepost_auth::{
     keys,
     mail::{self, Wakes, deliver},
     session::store as sessions,
-    verification,
+    users_sync, verification,
 };
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
@@ -22,6 +22,9 @@ const KEYS: Duration = Duration::from_secs(60);
 const KEPT: TimeDelta = TimeDelta::days(1);
 /// How often expired rows are removed.
 const PURGE: Duration = Duration::from_secs(10 * 60);
+
+/// How often a full sync that is due is looked for.
+const FULL_SYNC: Duration = Duration::from_secs(5 * 60);
 
 /// The tasks, until they have ended.
 pub(crate) struct Background {
@@ -55,7 +58,11 @@ pub(crate) fn start(
         delivered,
     ));
     tasks.spawn(every(KEYS, shutdown.clone(), app.clone(), refresh_keys));
-    tasks.spawn(every(PURGE, shutdown, app.clone(), remove_expired));
+    tasks.spawn(every(PURGE, shutdown.clone(), app.clone(), remove_expired));
+    let syncs = app.config.users_sync.sources.values().any(|source| source.has_list());
+    if syncs && app.config.users_sync.full_sync_hours > 0 {
+        tasks.spawn(every(FULL_SYNC, shutdown, app.clone(), sync_users));
+    }
     Background { tasks, wakes }
 }
 
@@ -82,6 +89,26 @@ async fn every<F: Future<Output = ()> + Send>(
 async fn refresh_keys(app: App) {
     if let Err(error) = keys::routes::ring(&app).await {
         tracing::warn!(?error, "the signing keys could not be read again");
+    }
+}
+
+async fn sync_users(app: App) {
+    let settings = &app.config.users_sync;
+    let pause = TimeDelta::hours(i64::from(settings.full_sync_hours));
+    for (source, _) in settings.sources.iter().filter(|(_, source)| source.has_list()) {
+        match users_sync::sync(&app, source, pause).await {
+            Ok(None) => {}
+            Ok(Some(done)) => tracing::info!(
+                source,
+                listed = done.listed,
+                written = done.written,
+                deleted = done.deleted,
+                "full sync of users"
+            ),
+            Err(error) => {
+                tracing::warn!(source, cause = format!("{error:#}"), "the full sync failed");
+            }
+        }
     }
 }
 

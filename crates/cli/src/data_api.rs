@@ -1,5 +1,7 @@
 //! `gatepost data-api`.
 
+pub(crate) mod door;
+
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, bail};

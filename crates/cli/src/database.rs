@@ -91,9 +91,10 @@ pub(crate) async fn app(settings: &Settings) -> anyhow::Result<App> {
     App::new(with_project(settings), pool, Clock::System)
 }
 
-/// The project is the database, unless it was given another name.
+/// The project is the database, unless it was given another name; tokens say what the Data API looks up.
 pub(crate) fn with_project(settings: &Settings) -> gatepost_auth::config::Config {
     let mut config = settings.auth.clone();
+    config.jwt.session_id |= settings.process.data_api.looks_up_sessions();
     if config.project.is_empty() {
         config.project = settings.process.database_url.database().unwrap_or_default();
     }

@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     background, config,
     config::{Environment, Process, Settings},
+    data_api::{self, door::Opened},
     database, health, log,
     server::{self, Limits},
 };
@@ -61,6 +62,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let pool = database::open(process)?;
     let app = App::new(database::with_project(settings), pool.clone(), Clock::System)?;
     database::check(&pool).await?;
+    let data_api = data_api::door::open(&app, &process.data_api).await?;
     let background = background::start(&app, process, shutdown.clone(), |_| {});
     tokio::spawn(warn_of_powers(app.clone()));
     if app.config.mail.smtp.is_none() {
@@ -76,8 +78,11 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
         let router = health::metrics_router(&app);
         tokio::spawn(server::serve(listener, router, limits(process), shutdown.clone()))
     });
-    let router = router(&app, process, &background.wakes);
+    let router = router(&app, process, &background.wakes, data_api.as_ref());
     server::serve(listener, router, limits(process), shutdown).await;
+    if let Some(data_api) = data_api {
+        data_api.loading.abort();
+    }
     if let Some(metrics) = metrics {
         metrics.await?;
     }
@@ -87,13 +92,21 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// Everything that is served on the main address.
-pub(crate) fn router(app: &App, process: &Process, wakes: &gatepost_auth::mail::Wakes) -> Router {
+pub(crate) fn router(
+    app: &App,
+    process: &Process,
+    wakes: &gatepost_auth::mail::Wakes,
+    data_api: Option<&Opened>,
+) -> Router {
     let mut router = gatepost_auth::router(app).merge(health::router(app));
     if process.metrics_listen.is_none() {
         router = router.merge(health::local_metrics_router(app));
     }
     if app.config.inbox.enabled {
         router = router.merge(health::inbox_router(app, wakes.clone()));
+    }
+    if let Some(data_api) = data_api {
+        router = router.merge(data_api.router.clone());
     }
     router
 }

@@ -3,19 +3,22 @@
 use std::{io::Read, path::Path};
 
 use anyhow::{Context, bail};
+use chrono::TimeDelta;
+use deadpool_postgres::Transaction;
 use gatepost_auth::{
     account::store as accounts,
+    admin::{
+        accounts::{self as admin, Created, NewAccount},
+        store::Patched,
+    },
     app::App,
     password,
     session::store as sessions,
-    user::{
-        Email, User,
-        store::{self as users, NewUser},
-    },
+    user::{Email, User, store as users},
+    users_sync::{self, Outcome},
     verification::{self, Purpose},
 };
-use gatepost_protocol::random;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::{
     args::UserCommand,
@@ -61,7 +64,24 @@ pub(crate) fn run(
                 output::print(&format!("created {} ({})\n", user.email, user.id))
             }
             UserCommand::List { json } => list(&app, json).await,
+            UserCommand::Sync { source } => sync(&app, source.as_deref()).await,
             UserCommand::SetPassword { email } => set_password(&app, &parse(&email)?).await,
+            UserCommand::SetRole { email, role } => {
+                let outcome = format!("has the role {role}");
+                change(&app, &parse(&email)?, &outcome, async |tx, user| {
+                    admin::set_role(&app, tx, user, &role, app.clock.now()).await
+                })
+                .await
+            }
+            UserCommand::Ban { email, reason, hours } => {
+                ban(&app, &parse(&email)?, reason.as_deref(), hours).await
+            }
+            UserCommand::Unban { email } => {
+                change(&app, &parse(&email)?, "may sign in again", async |tx, user| {
+                    admin::unban(tx, user.id, app.clock.now()).await
+                })
+                .await
+            }
         }
     })
 }
@@ -85,27 +105,48 @@ pub(crate) async fn create(app: &App, new: &New<'_>) -> anyhow::Result<Option<Us
         Some(password) => Some(app.hasher.hash(password).await.map_err(|error| refusal(&error))?),
         None => None,
     };
-    let row = NewUser {
-        id: random::uuid(),
-        name: new.name,
-        email: new.email,
-        email_verified: new.verified,
-        image: None,
-    };
-    let mut conn = app.db.get().await?;
-    let tx = conn.transaction().await?;
-    let created = users::create_user(&tx, &row, &app.config.features, now).await;
-    let Some(user) = created.map_err(|error| refusal(&error))? else { return Ok(None) };
-    if let Some(hash) = &hash {
-        accounts::create_credential(&tx, random::uuid(), user.id, hash, now)
-            .await
-            .map_err(|error| refusal(&error))?;
+    let mut set = Map::new();
+    if new.verified {
+        set.insert("emailVerified".to_owned(), json!(true));
     }
     if new.admin {
-        users::set_role(&tx, user.id, "admin", now).await.map_err(|error| refusal(&error))?;
+        let role = app.config.admin.admin_roles.first().map_or("admin", String::as_str);
+        set.insert("role".to_owned(), json!(role));
     }
+    let account = NewAccount { name: new.name, email: new.email, hash: hash.as_deref(), set: &set };
+    let mut conn = app.db.get().await?;
+    let tx = conn.transaction().await?;
+    let created = admin::create(app, &tx, &account, now).await.map_err(|error| refusal(&error))?;
+    let Created::Done(user) = created else { return Ok(None) };
     tx.commit().await?;
-    Ok(Some(user))
+    Ok(Some(*user))
+}
+
+/// Shuts a user out and ends every session.
+async fn ban(app: &App, email: &Email, reason: Option<&str>, hours: u32) -> anyhow::Result<()> {
+    let now = app.clock.now();
+    let reason = reason.unwrap_or(&app.config.admin.ban_reason);
+    let until = (hours > 0).then(|| now + TimeDelta::hours(i64::from(hours)));
+    change(app, email, "is banned", async |tx, user| {
+        admin::ban(app, tx, user, reason, until, now).await
+    })
+    .await
+}
+
+/// Changes a user in one transaction.
+async fn change(
+    app: &App,
+    email: &Email,
+    outcome: &str,
+    deed: impl AsyncFnOnce(&Transaction<'_>, &User) -> gatepost_auth::error::Result<Patched>,
+) -> anyhow::Result<()> {
+    let mut conn = app.db.get().await?;
+    let tx = conn.transaction().await?;
+    let found = users::find_user_by_email(&tx, email).await.map_err(|error| refusal(&error))?;
+    let Some(user) = found else { bail!("{} has no account", email.as_str()) };
+    deed(&tx, &user).await.map_err(|error| refusal(&error))?;
+    tx.commit().await?;
+    output::print(&format!("{} {outcome}\n", user.email))
 }
 
 async fn list(app: &App, json: bool) -> anyhow::Result<()> {
@@ -146,6 +187,25 @@ fn as_json(user: &User) -> String {
         "createdAt": user.created_at,
     })
     .to_string()
+}
+
+async fn sync(app: &App, source: Option<&str>) -> anyhow::Result<()> {
+    let listed = app.config.users_sync.sources.iter().filter(|(_, it)| it.has_list());
+    let names: Vec<&str> = match source {
+        Some(name) => vec![name],
+        None => listed.map(|(name, _)| name.as_str()).collect(),
+    };
+    if names.is_empty() {
+        bail!("no source under [users_sync.sources] has an api_key");
+    }
+    for name in names {
+        let outcome = users_sync::sync(app, name, TimeDelta::zero())
+            .await
+            .with_context(|| format!("the full sync of {name}"))?;
+        let Some(Outcome { listed, written, deleted }) = outcome else { continue };
+        output::print(&format!("{name}: {listed} listed, {written} written, {deleted} deleted\n"))?;
+    }
+    Ok(())
 }
 
 async fn set_password(app: &App, email: &Email) -> anyhow::Result<()> {

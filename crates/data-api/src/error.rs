@@ -85,6 +85,8 @@ pub enum ErrorKind {
     NoRowSecurity,
     /// Request too large or too deep.
     LimitExceeded,
+    /// For administrators only.
+    NotAdministrator,
     /// Something else went wrong here.
     Internal,
 }
@@ -132,6 +134,7 @@ impl ErrorKind {
             Self::JwtClaims => ("PGRST303", 401),
             Self::NoRowSecurity => ("GPDA001", 403),
             Self::LimitExceeded => ("GPDA002", 400),
+            Self::NotAdministrator => ("GPDA003", 403),
             Self::Internal => ("PGRSTX00", 500),
         }
     }

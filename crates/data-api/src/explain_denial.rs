@@ -1,7 +1,8 @@
 //! Which policy said no: for an administrator, never for the end user.
 //!
-//! The rows a request is about are read with the administrator's rights; each policy of the command then becomes a
-//! boolean column over them, evaluated as the subject, read-only and under a time limit.
+//! The rows a request is about are read with rights above Row Level Security; each policy of the command then becomes a
+//! boolean column over them, evaluated as the subject, read-only and under a time limit. It is evaluated on a connection
+//! of the Data API's own login: whatever a policy calls finds the subject's rights and no others.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -61,6 +62,31 @@ pub struct PolicyVerdict {
     pub error: Option<String>,
 }
 
+/// The two logins of an explanation.
+pub struct Connections {
+    /// Above Row Level Security: reads rows and policies, runs nothing of theirs.
+    pub above: Client,
+    /// The Data API's login: becomes the subject.
+    pub login: Client,
+}
+
+impl Connections {
+    /// Connects for one explanation.
+    ///
+    /// # Errors
+    /// A database that cannot be reached; the log says why.
+    pub async fn open(above: &str, login: &str) -> Result<Self, ApiError> {
+        let connect = async |url: &str| match gatepost_postgres::connect(url).await {
+            Ok((client, _connection)) => Ok(client),
+            Err(error) => {
+                tracing::error!(%error, "cannot connect to explain a request");
+                Err(ApiError::new(ErrorKind::Connection, "Database connection error."))
+            }
+        };
+        Ok(Self { above: connect(above).await?, login: connect(login).await? })
+    }
+}
+
 fn failed(error: &tokio_postgres::Error) -> ApiError {
     let reason = error
         .as_db_error()
@@ -76,14 +102,18 @@ struct Policy {
     expression: String,
 }
 
-/// Explains what the policies say about `http` made by `identity`. `admin` must be above Row Level Security.
+/// Explains what the policies say about `http` made by `identity`.
+///
+/// # Errors
+/// A request that is none of a relation, a database that refuses.
 pub async fn explain_denial(
-    admin: &Client,
+    connections: &Connections,
     config: &Config,
     catalog: &Catalog,
     http: &HttpRequest,
     identity: &Identity,
 ) -> Result<Denial, ApiError> {
+    let Connections { above: admin, login } = connections;
     let request = ApiRequest::parse(config, http)?;
     let Plan::Crud(crud) = plan::plan(config, catalog, &request, &identity.role)? else {
         return Err(ApiError::new(
@@ -122,7 +152,7 @@ pub async fn explain_denial(
         policies(admin, table, command, &identity.role).await.map_err(|error| failed(&error))?
     {
         let rows = if policy.clause == "USING" { &stored } else { &written };
-        verdicts.push(verdict(admin, table, policy, rows, &who).await);
+        verdicts.push(verdict(login, table, policy, rows, &who).await);
     }
     let row = admin
         .query_one(
@@ -217,6 +247,8 @@ async fn policies(
     command: &str,
     role: &str,
 ) -> Result<Vec<Policy>, tokio_postgres::Error> {
+    // With an empty path every name in an expression is printed with its schema.
+    admin.batch_execute("SET search_path = ''").await?;
     let rows = admin
         .query(
             "SELECT policyname::text, permissive = 'PERMISSIVE', qual, with_check,
@@ -250,14 +282,14 @@ async fn policies(
 }
 
 async fn verdict(
-    admin: &Client,
+    login: &Client,
     table: &Table,
     policy: Policy,
     rows: &[Value],
     who: &Statement,
 ) -> PolicyVerdict {
-    let result = evaluate(admin, table, &policy, rows, who).await;
-    let ended = admin.batch_execute("ROLLBACK").await;
+    let result = evaluate(login, table, &policy, rows, who).await;
+    let ended = login.batch_execute("ROLLBACK").await;
     let (holds, error) = match (result, ended) {
         (Ok(holds), Ok(())) => (Some(holds), None),
         (Err(error), _) | (_, Err(error)) => (
@@ -282,7 +314,7 @@ async fn verdict(
 
 /// Evaluates one expression as the subject; the caller ends the transaction.
 async fn evaluate(
-    admin: &Client,
+    login: &Client,
     table: &Table,
     policy: &Policy,
     rows: &[Value],
@@ -307,8 +339,8 @@ async fn evaluate(
         .ident(&table.name.name)
         .raw(" ORDER BY given.place")
         .finish();
-    admin.batch_execute("BEGIN READ ONLY").await?;
-    query(admin, who).await?;
-    admin.batch_execute(TIME_LIMIT).await?;
-    query(admin, &statement).await?.iter().map(|row| row.try_get(0)).collect()
+    login.batch_execute("BEGIN READ ONLY").await?;
+    query(login, who).await?;
+    login.batch_execute(TIME_LIMIT).await?;
+    query(login, &statement).await?.iter().map(|row| row.try_get(0)).collect()
 }

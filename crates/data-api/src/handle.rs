@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
 use crate::config::{Config, OpenApiMode};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorKind};
 use crate::execute::{self, Condition, End, Failure, Outcome, Transaction, Work};
 use crate::plan::types::{self, CrudPlan, Plan, ReadPlan};
@@ -39,34 +40,53 @@ impl Timings {
 /// Answers a request. Every error is an answer too.
 pub async fn handle(state: &State, http: HttpRequest, now: DateTime<Utc>) -> ApiResponse {
     let config = state.config();
-    match answer(state, &config, Arc::new(http), now).await {
+    let http = Arc::new(http);
+    let begun = Instant::now();
+    let identity = match door::identify(state, &config, &http.headers, now).await {
+        Ok(identity) => identity,
+        Err(error) => return refuse(&config, &error),
+    };
+    match answer(state, &config, &http, &identity, begun).await {
         Ok(response) => response,
         Err(error) => {
-            if error.status >= 500 {
-                tracing::error!(code = error.code, message = error.message, "request failed");
-            }
-            let mut response = respond::error(&error, config.minimal_errors);
-            if error.status == 503 {
-                response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
+            let mut response = refuse(&config, &error);
+            // A right that is missing, a policy that says no: what an administrator can have explained.
+            if matches!(error.code.as_str(), "42501" | "GPDA001")
+                && matches!(state.door(), Door::Neon(_))
+                && let Ok(id) =
+                    HeaderValue::from_str(&state.refused().put(&http, identity, now).to_string())
+            {
+                response.headers_mut().insert("x-request-id", id);
             }
             response
         }
     }
 }
 
+fn refuse(config: &Config, error: &ApiError) -> ApiResponse {
+    if error.status >= 500 {
+        tracing::error!(code = error.code, message = error.message, "request failed");
+    }
+    let mut response = respond::error(error, config.minimal_errors);
+    if error.status == 503 {
+        response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
+    }
+    response
+}
+
 async fn answer(
     state: &State,
     config: &Arc<Config>,
-    http: Arc<HttpRequest>,
-    now: DateTime<Utc>,
+    http: &HttpRequest,
+    identity: &Identity,
+    begun: Instant,
 ) -> Result<ApiResponse, ApiError> {
-    let mut clock = Instant::now();
+    let mut clock = begun;
     let mut lap = move || {
         let took = clock.elapsed();
         clock = Instant::now();
         took
     };
-    let identity = door::identify(state, config, &http.headers, now).await?;
     let jwt = lap();
     let catalog = state.catalog().ok_or_else(|| {
         ApiError::new(
@@ -74,7 +94,7 @@ async fn answer(
             "Could not query the database for the schema cache. Retrying.",
         )
     })?;
-    let mut request = ApiRequest::parse(config, &http)?;
+    let mut request = ApiRequest::parse(config, http)?;
     // DA-14: the planner's statistics know about rows the caller may not see.
     if config.safety.exact_counts && request.prefer.explains_count() {
         request.prefer.count = Some(Count::Exact);
@@ -82,9 +102,9 @@ async fn answer(
     let parse = lap();
     let plan = plan::plan(config, &catalog, &request, &identity.role)?;
     let planned = lap();
-    let outcome = match transaction(config, &http, &request, &plan, &identity) {
+    let outcome = match transaction(config, http, &request, &plan, identity) {
         None => None,
-        Some(transaction) => Some(execute(state, config, transaction, &identity).await?),
+        Some(transaction) => Some(execute(state, config, transaction, identity).await?),
     };
     let executed = lap();
     let mut response = respond(config, &catalog, &request, &plan, outcome)?;
@@ -175,9 +195,11 @@ async fn execute(
 ) -> Result<Outcome, ApiError> {
     let prepare = config.db_prepared_statements
         && matches!(&transaction.work, Work::Rows { main, .. } if state.seen_before(&main.text));
+    let places = state.enter(config, identity).await?;
     let connection = state.connect().await?;
     // A task of its own: a client that goes away must not leave a transaction half done (DA-05).
     let task = tokio::spawn(async move {
+        let _places = places;
         let result = execute::run(&connection, &transaction, prepare).await;
         if matches!(result, Err(Failure::Connection(_))) {
             drop(deadpool_postgres::Object::take(connection));

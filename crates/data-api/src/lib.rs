@@ -2,6 +2,7 @@
 //!
 //! A request is a pipeline of values: verify, parse, plan, render, execute, respond. All but `execute` are pure.
 
+mod administration;
 pub mod advise;
 pub mod config;
 mod cors;
@@ -9,11 +10,14 @@ pub mod door;
 pub mod error;
 pub mod execute;
 pub mod explain_denial;
+mod gate;
 mod handle;
 mod hints;
 pub mod ident;
 mod jwks;
+mod login;
 pub mod plan;
+mod refused;
 pub mod request;
 pub mod respond;
 mod run;
@@ -24,10 +28,12 @@ mod state;
 pub mod types;
 pub mod verify;
 
-pub use config::Config;
-pub use door::{Door, NeonDoor, SessionCheck};
+pub use administration::{Administration, administration};
+pub use config::{Config, DoorSettings, RoleLimits};
+pub use door::{Check, Door, KeySource, NeonDoor};
 pub use handle::handle;
 pub use jwks::refresh as refresh_keys;
-pub use run::{ConfigSource, RunError, reload, run};
+pub use login::{Login, LoginError, login};
+pub use run::{ConfigSource, RunError, keep_loaded, reload, run};
 pub use server::{admin_router, router};
 pub use state::State;

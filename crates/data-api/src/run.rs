@@ -9,6 +9,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{self, Config, ConfigError, database};
+use crate::door::Door;
+use crate::login;
 use crate::schema;
 use crate::server::{admin_router, router};
 use crate::state::State;
@@ -66,15 +68,28 @@ async fn full_config(source: &ConfigSource) -> Result<Config, ConfigError> {
 }
 
 /// DA-32: a login role above Row Level Security makes every policy worthless once a role switch is missed.
-async fn warn_of_powerful_role(client: &tokio_postgres::Client) {
-    let query =
-        "SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user";
-    if let Ok(row) = client.query_one(query, &[]).await
-        && row.try_get(0).unwrap_or(false)
+async fn warn_of_powerful_role(client: &tokio_postgres::Client, config: &Config) {
+    if let Ok(login) = login::examine(client, config).await
+        && !login.powers.is_empty()
     {
         tracing::warn!(
-            "the login role is a superuser or bypasses row level security: use a role made for it"
+            login = login.name,
+            powers = login.powers.join(", "),
+            "the login role may do more than become the roles of callers: use one made for it"
         );
+    }
+}
+
+/// `ALTER ROLE … SET` counts within the server too, which reads no other configuration from the database.
+async fn read_role_settings(state: &State, client: &tokio_postgres::Client) {
+    if !matches!(state.door(), Door::Neon(_)) {
+        return;
+    }
+    match database::role_settings(client).await {
+        Ok(role_settings) => {
+            state.set_config(Config { role_settings, ..(*state.config()).clone() })
+        }
+        Err(error) => tracing::warn!(%error, "cannot read the settings of roles"),
     }
 }
 
@@ -88,7 +103,8 @@ pub async fn reload(state: &State) -> bool {
     let loaded = match gatepost_postgres::connect(&config.db_uri).await {
         Err(error) => Err(error.to_string()),
         Ok((mut client, _)) => {
-            warn_of_powerful_role(&client).await;
+            warn_of_powerful_role(&client, &config).await;
+            read_role_settings(state, &client).await;
             schema::load(&mut client, &config).await.map_err(|error| error.to_string())
         }
     };
@@ -161,6 +177,20 @@ async fn signals(wishes: mpsc::Sender<Reload>) -> Result<(), std::io::Error> {
             return Ok(());
         }
     }
+}
+
+/// Loads the catalogue, and again whenever the database says `NOTIFY pgrst`; ends when dropped.
+pub async fn keep_loaded(state: State) {
+    reload_until_done(&state).await;
+    let (sender, mut wishes) = mpsc::channel(64);
+    let listening = listen(state.clone(), sender);
+    let loading = async {
+        while wishes.recv().await.is_some() {
+            while wishes.try_recv().is_ok() {}
+            reload_until_done(&state).await;
+        }
+    };
+    tokio::join!(listening, loading);
 }
 
 /// Carries out wishes one after the other; wishes that pile up meanwhile are carried out once.

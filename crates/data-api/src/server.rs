@@ -26,7 +26,7 @@ pub fn router(state: State) -> Router {
     clippy::disallowed_methods,
     reason = "the one place where the clock is read, once per request"
 )]
-fn clock() -> DateTime<Utc> {
+pub(crate) fn clock() -> DateTime<Utc> {
     Utc::now()
 }
 
@@ -67,7 +67,7 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
     into_axum(response, head)
 }
 
-async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {

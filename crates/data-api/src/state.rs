@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use deadpool_postgres::{Object, PoolError};
 use gatepost_postgres::{Pool, PoolOptions};
+use serde_json::{Map, Value};
 
 use crate::config::{Config, ConfigError};
 use crate::door::Door;
 use crate::error::{ApiError, ErrorKind};
+use crate::gate::{Gate, Places};
+use crate::refused::Ring;
 use crate::schema::Catalog;
-use crate::verify::{Cache, Keys};
+use crate::verify::{Cache, Identity, Keys};
 
 /// Statements remembered as sent once.
 const MOST_SEEN: usize = 4096;
@@ -36,11 +39,13 @@ struct Inner {
     catalog: RwLock<Option<Arc<Catalog>>>,
     remote_keys: RwLock<Option<Arc<Keys>>>,
     pool: Pool,
-    cache: Cache,
+    cache: Cache<Map<String, Value>>,
     counters: Counters,
     loading: AtomicBool,
     door: Door,
     seen: Mutex<HashSet<u64>>,
+    gate: Gate,
+    refused: Ring,
 }
 
 /// State shared by all requests.
@@ -88,6 +93,8 @@ impl State {
             loading: AtomicBool::new(false),
             door,
             seen: Mutex::new(HashSet::new()),
+            gate: Gate::default(),
+            refused: Ring::default(),
         })))
     }
 
@@ -125,13 +132,18 @@ impl State {
     }
 
     /// Verified tokens.
-    pub fn cache(&self) -> &Cache {
+    pub fn cache(&self) -> &Cache<Map<String, Value>> {
         &self.0.cache
     }
 
     /// Counters.
     pub fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    /// Requests that were refused lately.
+    pub(crate) fn refused(&self) -> &Ring {
+        &self.0.refused
     }
 
     /// Connections: maximum, open, free, requests waiting.
@@ -165,15 +177,32 @@ impl State {
         self.0.loading.load(Ordering::Acquire)
     }
 
+    /// A place among the requests of a caller and of a role, where these are limited (DA-21).
+    pub(crate) async fn enter(
+        &self,
+        config: &Config,
+        identity: &Identity,
+    ) -> Result<Places, ApiError> {
+        let entering = self.0.gate.enter(&config.safety.concurrency, identity);
+        let patience = Duration::from_secs(config.db_pool_acquisition_timeout);
+        match tokio::time::timeout(patience, entering).await {
+            Ok(places) => Ok(places),
+            Err(_) => {
+                Err(self.no_place("Timed out waiting for other requests of the same caller."))
+            }
+        }
+    }
+
+    fn no_place(&self, why: &str) -> ApiError {
+        self.0.counters.pool_timeouts.fetch_add(1, Ordering::Relaxed);
+        ApiError::new(ErrorKind::PoolTimeout, why)
+    }
+
     /// A connection for one request.
     pub async fn connect(&self) -> Result<Object, ApiError> {
         self.0.pool.get().await.map_err(|error| match error {
             PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
-                self.0.counters.pool_timeouts.fetch_add(1, Ordering::Relaxed);
-                ApiError::new(
-                    ErrorKind::PoolTimeout,
-                    "Timed out acquiring connection from connection pool.",
-                )
+                self.no_place("Timed out acquiring connection from connection pool.")
             }
             // The reason may name hosts: it goes to the log, not to the client.
             other => {

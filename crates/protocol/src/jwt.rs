@@ -31,6 +31,8 @@ pub struct Verifier {
     pub longest_life: u32,
     /// The purpose, in the header's `typ`. `None`: an access token, without `typ` or with `JWT`.
     pub typ: Option<String>,
+    /// Whether a token may have no `sub`: one that stands for nobody, such as an anonymous one.
+    pub subject_optional: bool,
 }
 
 /// A token that is not accepted. To the outside there is one refusal; [`Rejection::reason`] is for logs.
@@ -56,6 +58,7 @@ impl Verifier {
             leeway: 30,
             longest_life: 86_400,
             typ: None,
+            subject_optional: false,
         }
     }
 
@@ -140,8 +143,11 @@ impl Verifier {
                 return Err(Rejection("not yet in force"));
             }
         }
-        let subject = claims.get("sub").and_then(Value::as_str).filter(|sub| !sub.is_empty());
-        let subject = subject.ok_or(Rejection("sub is not a string"))?.to_owned();
+        let subject = match claims.get("sub") {
+            None if self.subject_optional => String::new(),
+            Some(Value::String(sub)) if !sub.is_empty() => sub.clone(),
+            _ => return Err(Rejection("sub is not a string")),
+        };
         Ok(Claims::new(subject, issued, expires, claims))
     }
 

@@ -24,6 +24,13 @@ pub fn token(length: usize) -> String {
     pick(ALPHANUMERIC, length)
 }
 
+/// `length` random characters of `[a-zA-Z]`, each equally likely (5.7 bits each).
+#[must_use]
+pub fn letters(length: usize) -> String {
+    let (letters, _) = ALPHANUMERIC.split_at(52);
+    pick(letters, length)
+}
+
 /// `length` random decimal digits, each equally likely.
 #[must_use]
 pub fn digits(length: usize) -> String {

@@ -78,6 +78,7 @@ fn recorded() -> Table {
         [session]
         bearer_overrides_cookie = true
         keep_replaced = true
+        recorded_stale_cookie = true
         accounts_per_browser = 3
 
         [email_password]
@@ -103,6 +104,17 @@ fn recorded() -> Table {
         enabled = true
         confirm_by_mail = false
 
+        [admin]
+        any_password = true
+        fresh_session = false
+        last_admin_may_go = true
+
+        [organization]
+        organization_limit = 0
+        require_email_verification = false
+        grant_only_held = false
+        maximum_roles = 0
+
         [jwt]
         role = "user"
         publish_use = false
@@ -125,11 +137,22 @@ fn all_features() -> Table {
         enabled = true
         store_token = "plain"
 
+        [api_key]
+        enabled = true
+        sessions = true
+        organization_keys = false
+        metadata = true
+        expires_in = 0
+        rate_limit_window = 86400
+        rate_limit_max = 10
+
         [email_otp]
         enabled = true
         storage = "plain"
         change_email = { verify_current = false }
 
+        [organization]
+        dynamic_roles = true
         [device]
         enabled = true
         store_codes = "plain"
@@ -172,6 +195,16 @@ fn strict() -> Table {
             storage = "hashed"
             change_email = { verify_current = true }
 
+            [organization]
+            require_email_verification = true
+            organization_limit = 2
+            membership_limit = 3
+            invitation_limit = 2
+            cancel_pending_on_reinvite = true
+            allow_deletion = false
+            maximum_roles = 1
+            maximum_teams = 3
+            maximum_team_members = 2
             [device]
             interval = 1
 
@@ -221,6 +254,9 @@ fn short() -> Table {
 
             [email_otp]
             expires_in = 1
+
+            [organization]
+            invitation_expires_in = 1
 
             [email_password]
             reset_expires_in = 1
@@ -304,6 +340,9 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
 
             [magic_link]
             confirm = false
+
+            [organization]
+            require_email_verification = false
 
             [features]
             phone_number = true

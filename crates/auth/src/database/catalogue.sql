@@ -14,7 +14,8 @@ select
     pg_catalog.format_type(a.atttypid, a.atttypmod)
         || case when a.attnotnull then ' not null' else '' end
         || case when a.attidentity <> '' then ' default identity'
-                when d.oid is not null then ' default ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+                -- A generated column and a plain one that a trigger fills are the same to whoever reads them.
+                when d.oid is not null and a.attgenerated = '' then ' default ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid)
                 else '' end as definition
 from relation r
 join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped

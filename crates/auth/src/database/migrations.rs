@@ -50,8 +50,19 @@ pub const ALL: &[Migration] = &[
     migration!(5, "0005_", "views"),
     migration!(10, "0010_", "mail"),
     migration!(11, "0011_", "limits"),
+    migration!(80, "0080_", "users_sync"),
+    migration!(81, "0081_", "default_organization"),
+    migration!(60, "0060_", "admin"),
+    migration!(61, "0061_", "api_key"),
+    migration!(50, "0050_", "team"),
+    migration!(51, "0051_", "team_member"),
+    migration!(52, "0052_", "organization_role"),
+    migration!(53, "0053_", "membership_index"),
     migration!(30, "0030_", "device"),
     migration!(31, "0031_", "mail_language"),
+    migration!(20, "0020_", "two_factor"),
+    migration!(21, "0021_", "session_proof"),
+    migration!(22, "0022_", "passkey"),
 ];
 
 /// Tells sets of migrations apart: names the template that test databases are cloned from.

@@ -18,6 +18,8 @@ pub struct Roles<'a> {
     pub owner: &'a str,
     /// The server's login: reads and writes rows, nothing else.
     pub runtime: &'a str,
+    /// The Data API's login: may become `anonymous` and `authenticated`, and has no right of its own.
+    pub data_api: &'a str,
     /// Set if given. A role without one logs in only where the server's access rules ask for none.
     pub owner_password: Option<&'a str>,
     /// As above.
@@ -29,6 +31,7 @@ impl Default for Roles<'_> {
         Self {
             owner: "gatepost",
             runtime: "gatepost_server",
+            data_api: "authenticator",
             owner_password: None,
             runtime_password: None,
         }
@@ -73,11 +76,15 @@ pub async fn create_roles(client: &mut Client, roles: &Roles<'_>) -> Result<(), 
     for role in ["anonymous", "authenticated"] {
         create_role(client, role, "nologin", None).await?;
     }
-    for role in [roles.runtime, "anonymous", "authenticated"] {
+    create_role(client, roles.data_api, "login noinherit", None).await?;
+    for role in [roles.runtime, roles.data_api, "anonymous", "authenticated"] {
         let powers = powers(client, role, Some(roles.owner)).await?;
         if !powers.is_empty() {
             return Err(RolesError::TooPowerful { role: role.to_owned(), powers });
         }
+    }
+    for role in ["anonymous", "authenticated"] {
+        grant_role(client, role, roles.data_api).await?;
     }
     let transaction = client.transaction().await?;
     super::migrate::lock(&transaction).await?;
@@ -109,6 +116,19 @@ async fn create_role(
         client.batch_execute(&format!("alter role {role} password '{verifier}'")).await?;
     }
     Ok(())
+}
+
+async fn grant_role(client: &Client, role: &str, to: &str) -> Result<(), tokio_postgres::Error> {
+    const QUERY: &str = "select pg_has_role($1::text::name, $2::text::name, 'member')";
+    if client.query_one(QUERY, &[&to, &role]).await?.get(0) {
+        return Ok(());
+    }
+    let sql = format!("grant {} to {}", quoted(role), quoted(to));
+    match client.batch_execute(&sql).await {
+        // As above: granted by another database's Gatepost in this moment.
+        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(()),
+        result => result,
+    }
 }
 
 async fn create_schema(

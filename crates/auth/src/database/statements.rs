@@ -23,12 +23,23 @@ impl Statement {
 #[cfg_attr(not(test), expect(dead_code, reason = "only the test reads the list"))]
 pub(crate) const ALL: &[&[&Statement]] = &[
     crate::account::store::STATEMENTS,
+    crate::admin::store::STATEMENTS,
+    crate::api_key::store::STATEMENTS,
     crate::device::store::STATEMENTS,
     crate::events::STATEMENTS,
     crate::keys::store::STATEMENTS,
     crate::mail::store::STATEMENTS,
+    crate::organization::store::invitations::STATEMENTS,
+    crate::organization::store::members::STATEMENTS,
+    crate::organization::store::organizations::STATEMENTS,
+    crate::organization::store::roles::STATEMENTS,
+    crate::organization::store::teams::STATEMENTS,
+    crate::passkey::store::STATEMENTS,
     crate::session::store::STATEMENTS,
+    crate::two_factor::store::STATEMENTS,
     crate::user::store::STATEMENTS,
+    crate::next_step::STATEMENTS,
+    crate::users_sync::STATEMENTS,
     crate::verification::STATEMENTS,
 ];
 

@@ -7,7 +7,6 @@ use super::{INVALID_EMAIL, INVALID_OTP, Reach, Then, check_code, mail_code, mail
 use crate::{
     app::{App, connection},
     error::{Refusal, Result},
-    events::{self, Event},
     http::{
         Answer, Call, Endpoint,
         endpoint::Access,
@@ -19,7 +18,7 @@ use crate::{
         Email, User, change_email,
         store::{self as users, EmailChange},
     },
-    verification::{self, Purpose, code::Slot},
+    verification::code::Slot,
 };
 
 const SAME: Refusal = Refusal::without_code(StatusCode::BAD_REQUEST, "Email is the same");

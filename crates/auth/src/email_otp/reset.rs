@@ -14,11 +14,10 @@ use crate::{
         endpoint::Access,
         fields::{Fields, FromFields},
     },
-    mail::{self, Message, OtpPurpose},
+    mail::OtpPurpose,
     password,
-    session::store as sessions,
     user::{self, Email, store as users},
-    verification::{self, Purpose, code::Slot},
+    verification::code::Slot,
     wire,
 };
 

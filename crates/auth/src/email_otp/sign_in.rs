@@ -15,7 +15,7 @@ use crate::{
         fields::{Fields, Form, FromFields},
     },
     mail::OtpPurpose,
-    session,
+    session, two_factor,
     user::{
         Email, User,
         proven::{self, Newcomer, Proven},
@@ -92,9 +92,12 @@ async fn sign_in_email_otp(app: App, call: Call) -> Result<Answer> {
             return Err(INVALID_OTP.into());
         }
     };
-    let started =
-        session::start_in(&app, &call, &tx, session::SignIn::by(session::Method::EmailOtp, &user))
-            .await?;
+    let sign_in = session::SignIn::by(session::Method::EmailOtp, &user);
+    if let Some(pending) = two_factor::challenge_after(&app, &call, &tx, &sign_in).await? {
+        tx.commit().await?;
+        return pending.answer(&app, &call);
+    }
+    let started = session::start_in(&app, &call, &tx, sign_in).await?;
     tx.commit().await?;
     Ok(Answer::json(&SignedInBody {
         token: started.token.reveal(),

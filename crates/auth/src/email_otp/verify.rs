@@ -14,7 +14,7 @@ use crate::{
         fields::{Fields, FromFields},
     },
     mail::OtpPurpose,
-    session,
+    session, two_factor,
     user::{self, Email, User, store as users},
     verification::code::Slot,
     wire,
@@ -64,20 +64,12 @@ async fn verify_email_otp(app: App, call: Call) -> Result<Answer> {
         return Err(USER_NOT_FOUND.into());
     };
     events::record(&app, &tx, &call, Event::EmailVerified, Some(user.id)).await?;
-    let signs_in = app.config.email_verification.auto_sign_in && !user::is_banned(&user, call.now);
-    let started = if signs_in {
-        Some(
-            session::start_in(
-                &app,
-                &call,
-                &tx,
-                session::SignIn::by(session::Method::EmailOtp, &user),
-            )
-            .await?,
-        )
-    } else {
-        None
-    };
+    let sign_in = session::SignIn::by(session::Method::EmailOtp, &user);
+    let signs_in = app.config.email_verification.auto_sign_in
+        && !user::is_banned(&user, call.now)
+        && !two_factor::is_asked(&app, &sign_in);
+    let started =
+        if signs_in { Some(session::start_in(&app, &call, &tx, sign_in).await?) } else { None };
     tx.commit().await?;
     drop(conn);
     let answer = Answer::json(&VerifiedBody {

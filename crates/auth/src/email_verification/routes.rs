@@ -21,11 +21,11 @@ use crate::{
     },
     mail::{self, Message},
     session::{self, Current},
+    two_factor,
     user::{
         self, Email, User, change_email,
         store::{self as users, EmailChange},
     },
-    verification::{self, Purpose},
     wire,
 };
 
@@ -204,12 +204,11 @@ async fn prove(app: &App, call: &Call, user: User, target: Option<&Redirect>) ->
         // Somebody else's link must not take over the browser of who is signed in (SE-04).
         Some(_) => return Ok(answer),
         None => {
-            session::start(
-                app,
-                call,
-                session::SignIn::by(session::Method::EmailVerification, &user),
-            )
-            .await?
+            let sign_in = session::SignIn::by(session::Method::EmailVerification, &user);
+            if two_factor::is_asked(app, &sign_in) {
+                return Ok(answer);
+            }
+            session::start(app, call, sign_in).await?
         }
     };
     Ok(with_session(app, call, &caller, &user, answer))

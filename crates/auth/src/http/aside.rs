@@ -17,6 +17,8 @@ pub struct Said {
     pub reason: Option<Reason>,
     /// Cookies to send before those of the answer.
     pub cookies: Vec<SetCookie>,
+    /// Cookies that take the place of those of the same name.
+    pub instead: Option<Vec<SetCookie>>,
 }
 
 impl Aside {
@@ -28,6 +30,11 @@ impl Aside {
     /// Sends these cookies, whatever the answer.
     pub fn cookies(&self, cookies: impl IntoIterator<Item = SetCookie>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).cookies.extend(cookies);
+    }
+
+    /// Sends these cookies in place of those of the same name.
+    pub fn cookies_instead(&self, cookies: Vec<SetCookie>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).instead = Some(cookies);
     }
 
     /// Takes what was said.

@@ -1,6 +1,7 @@
 //! Reading what was sent: content type, size, JSON or form, query.
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
@@ -25,6 +26,8 @@ pub(super) struct Sent {
     pub body: Option<Value>,
     /// The pairs of a form in order, repeated ones too.
     pub form: Vec<(String, String)>,
+    /// As it came.
+    pub raw: Bytes,
 }
 
 /// The body of a request.
@@ -61,10 +64,10 @@ pub(super) async fn read(
     if is_form {
         let text = std::str::from_utf8(&bytes).map_err(|_| INVALID_JSON)?;
         let form = query(text);
-        return Ok(Sent { body: Some(object(&form)), form });
+        return Ok(Sent { body: Some(object(&form)), form, raw: bytes });
     }
     let body = serde_json::from_slice(&bytes).map_err(|_| INVALID_JSON)?;
-    Ok(Sent { body: Some(body), form: Vec::new() })
+    Ok(Sent { body: Some(body), form: Vec::new(), raw: bytes })
 }
 
 /// A text in another encoding would be read by us as one thing and by a filter before us as another (CS-07).

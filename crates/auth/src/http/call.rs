@@ -2,6 +2,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use gatepost_protocol::cookie::Cookies;
 use http::{HeaderMap, Method, header};
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Refusal, Result},
+    session::Current,
 };
 
 /// A request as the endpoints see it. Its `Debug` is its id: path, query, headers and body hold secrets.
@@ -28,12 +30,18 @@ pub struct Call {
     pub path: String,
     /// What a `:name` in the route stood for.
     pub parameter: Option<String>,
+    /// The session for which an API key stands, where keys are as good as sessions.
+    pub api_key: Option<Current>,
+    /// The endpoint is one that nobody may use for somebody else.
+    pub personal: bool,
     /// Headers.
     pub headers: HeaderMap,
     /// Decoded parameters, in order.
     pub query: Vec<(String, String)>,
     /// The JSON or form body; none was sent: `None`.
     pub body: Option<Value>,
+    /// The body as it came, for signatures over it.
+    pub raw: Bytes,
     /// The pairs of a form body in order, repeated ones too.
     pub form: Vec<(String, String)>,
     /// The mount it came through.

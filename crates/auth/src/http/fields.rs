@@ -3,6 +3,8 @@
 //! One description serves three ends: the value of the request, the words of `VALIDATION_ERROR` (those of Better Auth
 //! 1.7, which clients show), and the schema in the OpenAPI file.
 
+mod loose;
+
 use std::fmt;
 
 use http::StatusCode;
@@ -10,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{Error, Result},
+    permissions::Statements,
     user::Email,
 };
 
@@ -31,6 +34,8 @@ pub enum Form {
     Record,
     /// Named members and any others: both complaints are made.
     ObjectAndRecord,
+    /// Named members, of which one or another must be there: both complaints are made.
+    ObjectAndEither,
     /// Nothing need be sent.
     OptionalObject,
 }
@@ -48,6 +53,12 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// An object of any members.
     Record,
+    /// Text, or a list of texts.
+    Texts,
+    /// A number.
+    Number,
+    /// Any value.
+    Any,
 }
 
 /// A member as the OpenAPI file describes it.
@@ -63,7 +74,7 @@ pub struct Member {
 
 /// The members of a request, and what was found wrong with them.
 pub struct Fields {
-    place: &'static str,
+    place: String,
     values: Map<String, Value>,
     issues: Vec<String>,
     members: Vec<Member>,
@@ -89,7 +100,7 @@ impl Fields {
             None | Some(Value::Null) if T::FORM == Form::OptionalObject => Map::new(),
             _ => {
                 let expected: &[&str] = match T::FORM {
-                    Form::Object | Form::OptionalObject => &["object"],
+                    Form::Object | Form::OptionalObject | Form::ObjectAndEither => &["object"],
                     Form::Record => &["record"],
                     Form::ObjectAndRecord => &["object", "record"],
                 };
@@ -98,10 +109,13 @@ impl Fields {
                         "[body] Invalid input: expected {form}, received {received}"
                     ));
                 }
+                if T::FORM == Form::ObjectAndEither {
+                    issues.push("[body] Invalid input".to_owned());
+                }
                 return Err(invalid(&issues));
             }
         };
-        Self { place: "body", values, issues, members: Vec::new() }.finish()
+        Self::over("body", values).finish()
     }
 
     /// Reads a query of type `T`; a name that appears twice is an array, which no member accepts.
@@ -120,16 +134,19 @@ impl Fields {
                 Some(first) => *first = Value::Array(vec![first.take(), value]),
             }
         }
-        Self { place: "query", values, issues: Vec::new(), members: Vec::new() }.finish()
+        Self::over("query", values).finish()
     }
 
     /// The members that `T` reads, for the OpenAPI file.
     #[must_use]
     pub fn describe<T: FromFields>() -> Vec<Member> {
-        let mut fields =
-            Self { place: "body", values: Map::new(), issues: Vec::new(), members: Vec::new() };
+        let mut fields = Self::over("body", Map::new());
         T::read(&mut fields);
         fields.members
+    }
+
+    fn over(place: &str, values: Map<String, Value>) -> Self {
+        Self { place: place.to_owned(), values, issues: Vec::new(), members: Vec::new() }
     }
 
     fn finish<T: FromFields>(mut self) -> Result<T> {
@@ -157,6 +174,63 @@ impl Fields {
             self.issue(name, "Too small: expected string to have >=1 characters");
         }
         text
+    }
+
+    /// Text that may be left out, but neither be empty nor null.
+    pub fn optional_some_text(&mut self, name: &'static str) -> Option<String> {
+        let text = self.optional_text(name);
+        if text.as_deref() == Some("") {
+            self.issue(name, "Too small: expected string to have >=1 characters");
+        }
+        text
+    }
+
+    /// Text that may be left out or be null: `Some(None)` is null.
+    pub fn nullable_text(&mut self, name: &'static str) -> Option<Option<String>> {
+        if matches!(self.values.get(name), Some(Value::Null)) {
+            self.note(name, Kind::Text, false);
+            return Some(None);
+        }
+        self.optional_text(name).map(Some)
+    }
+
+    /// Anything, read as JavaScript turns it into text: what is missing is `undefined`.
+    pub fn coerced_text(&mut self, name: &'static str) -> String {
+        self.note(name, Kind::Text, true);
+        match self.values.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            None => "undefined".to_owned(),
+            Some(other) => other.to_string(),
+        }
+    }
+
+    /// Text, or a list of texts, that must be there; a single text is a list of one.
+    pub fn texts(&mut self, name: &'static str) -> Vec<String> {
+        let texts = self.read_texts(name, true);
+        if texts.is_none() {
+            self.issue(name, "Invalid input");
+        }
+        texts.unwrap_or_default()
+    }
+
+    /// The same where it may be left out.
+    pub fn optional_texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let texts = self.read_texts(name, false);
+        if texts.is_none() && self.values.contains_key(name) {
+            self.issue(name, "Invalid input");
+        }
+        texts
+    }
+
+    fn read_texts(&mut self, name: &'static str, required: bool) -> Option<Vec<String>> {
+        self.note(name, Kind::Texts, required);
+        match self.values.get(name)? {
+            Value::String(text) => Some(vec![text.clone()]),
+            Value::Array(list) => {
+                list.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+            }
+            _ => None,
+        }
     }
 
     /// Text that may be left out, but not be null.
@@ -204,13 +278,32 @@ impl Fields {
 
     /// One of a few words, which must be there.
     pub fn choice(&mut self, name: &'static str, words: &'static [&'static str]) -> &'static str {
-        self.note(name, Kind::Choice(words), true);
-        let sent = self.values.get(name).and_then(Value::as_str);
-        words.iter().find(|word| sent == Some(**word)).copied().unwrap_or_else(|| {
+        self.read_choice(name, words, true).unwrap_or_default()
+    }
+
+    /// One of a few words, or none.
+    pub fn optional_choice(
+        &mut self,
+        name: &'static str,
+        words: &'static [&'static str],
+    ) -> Option<&'static str> {
+        self.read_choice(name, words, false)
+    }
+
+    fn read_choice(
+        &mut self,
+        name: &'static str,
+        words: &'static [&'static str],
+        required: bool,
+    ) -> Option<&'static str> {
+        self.note(name, Kind::Choice(words), required);
+        let sent = self.values.get(name);
+        let chosen = words.iter().find(|word| sent.and_then(Value::as_str) == Some(**word));
+        if chosen.is_none() && (required || sent.is_some()) {
             let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
             self.issue(name, &format!("Invalid option: expected one of {}", words.join("|")));
-            ""
-        })
+        }
+        chosen.copied()
     }
 
     /// The one word that must be there.
@@ -222,15 +315,88 @@ impl Fields {
     }
 
     /// An object that may be left out; its members are nobody's business.
-    pub fn optional_record(&mut self, name: &'static str) {
+    pub fn optional_record(&mut self, name: &'static str) -> Option<Map<String, Value>> {
         self.note(name, Kind::Record, false);
         match self.values.get(name) {
-            None | Some(Value::Object(_)) => {}
+            None => None,
+            Some(Value::Object(map)) => Some(map.clone()),
             other => {
                 let received = type_name(other);
                 self.issue(name, &format!("Invalid input: expected record, received {received}"));
+                None
             }
         }
+    }
+
+    /// Actions by resource, which must be there.
+    pub fn statements(&mut self, name: &'static str) -> Statements {
+        let sent = self.values.contains_key(name);
+        let statements = self.optional_statements(name);
+        if let Some(member) = self.members.last_mut() {
+            member.required = true;
+        }
+        if !sent {
+            self.issue(name, "Invalid input: expected record, received undefined");
+        }
+        statements.unwrap_or_default()
+    }
+
+    /// Actions by resource, where they may be left out.
+    pub fn optional_statements(&mut self, name: &'static str) -> Option<Statements> {
+        let record = self.optional_record(name)?;
+        let mut statements = Statements::new();
+        for (resource, actions) in &record {
+            let mut read = Vec::new();
+            let Value::Array(list) = actions else {
+                let received = type_name(Some(actions));
+                let what = format!("Invalid input: expected array, received {received}");
+                self.issue(&format!("{name}.{resource}"), &what);
+                continue;
+            };
+            for (at, action) in list.iter().enumerate() {
+                if let Some(action) = action.as_str() {
+                    read.push(action.to_owned());
+                } else {
+                    let received = type_name(Some(action));
+                    let what = format!("Invalid input: expected string, received {received}");
+                    self.issue(&format!("{name}.{resource}.{at}"), &what);
+                }
+            }
+            statements.insert(resource.clone(), read);
+        }
+        Some(statements)
+    }
+
+    /// An object that must be there, read member by member.
+    pub fn object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.note(name, Kind::Record, true);
+        let values = match self.values.get(name) {
+            Some(Value::Object(map)) => map.clone(),
+            other => {
+                let received = type_name(other);
+                self.issue(name, &format!("Invalid input: expected object, received {received}"));
+                return read(&mut Self::over("", Map::new()));
+            }
+        };
+        let mut inner = Self::over(&format!("{}.{name}", self.place), values);
+        let value = read(&mut inner);
+        self.issues.append(&mut inner.issues);
+        value
+    }
+
+    /// One of several alternatives, none of which tells by itself what is wrong with it. The first member that is read
+    /// stands for all of them where the members are described.
+    pub fn either<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let mut inner = Self::over(&self.place, self.values.clone());
+        let value = read(&mut inner).filter(|_| inner.issues.is_empty());
+        if let Some(first) = inner.members.first_mut() {
+            first.required = true;
+        }
+        self.members.append(&mut inner.members);
+        if value.is_none() {
+            self.issues.push(format!("[{}] Invalid input", self.place));
+        }
+        value
     }
 
     /// Every member, read or not.

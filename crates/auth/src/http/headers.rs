@@ -1,6 +1,7 @@
 //! From an endpoint's result to the bytes on the wire: status, body, cookies, and the headers every answer has.
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
@@ -43,6 +44,12 @@ pub(super) fn finish(reply: &Reply<'_>, aside: &Aside, result: Result<Answer>) -
     answer.cookies.splice(0..0, said.cookies);
     cookies::multi_session(reply.app, reply.mount, reply.request, &mut answer.cookies);
 
+    let token = auth_token(reply, &answer);
+    if let Some(instead) = said.instead {
+        answer.cookies.retain(|cookie| !instead.iter().any(|other| other.name == cookie.name));
+        answer.cookies.extend(instead);
+    }
+
     let mut response = Response::new(Body::empty());
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
@@ -68,7 +75,7 @@ pub(super) fn finish(reply: &Reply<'_>, aside: &Aside, result: Result<Answer>) -
             headers.append(header::SET_COOKIE, value);
         }
     }
-    if let Some(token) = auth_token(reply, &answer) {
+    if let Some(token) = token {
         headers.insert(SET_AUTH_TOKEN, token);
         exposed.push("set-auth-token");
     }
@@ -92,8 +99,10 @@ pub(super) fn finish(reply: &Reply<'_>, aside: &Aside, result: Result<Answer>) -
 
 fn refusal(reply: &Reply<'_>, error: &Error) -> Answer {
     let (status, body, wait) = error.wire();
-    let mut answer =
-        body.and_then(|body| Answer::json(&body).ok()).unwrap_or(Answer::empty(status));
+    // Better Auth names the type of a body that is not there.
+    let mut answer = body
+        .and_then(|body| Answer::json(&body).ok())
+        .unwrap_or_else(|| Answer::json_bytes(Bytes::new()));
     answer.status = status;
     let by_bearer = reply.app.config.features.bearer
         && reply.request.contains_key(header::AUTHORIZATION)

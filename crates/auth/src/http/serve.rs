@@ -7,6 +7,7 @@ use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Insta
 
 use anyhow::anyhow;
 use axum::body::Body;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use gatepost_protocol::random;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
@@ -17,6 +18,7 @@ use super::{
     origin::{CsrfInput, OriginRefusal, PathKind},
 };
 use crate::{
+    admin, api_key,
     app::App,
     error::{Error, NOT_FOUND, Result},
     events::{self, Refused},
@@ -41,16 +43,19 @@ pub async fn serve(
     let Some((endpoint, parameter)) = routed else {
         let reply =
             headers::Reply { app: &app, mount: &mount, request: &parts.headers, id: &request_id };
-        return headers::finish(&reply, &Aside::default(), Err(NOT_FOUND.into()));
+        return headers::finish(&reply, &Aside::default(), Ok(Answer::empty(NOT_FOUND.status)));
     };
     let aside = Arc::new(Aside::default());
     let call = Call {
         now: app.clock.now(),
         path,
         parameter,
+        api_key: None,
+        personal: admin::is_withheld(endpoint.name),
         client: app.addresses.resolve(peer, &texts(&parts.headers, FORWARDED_FOR)),
         query: body::query(parts.uri.query().unwrap_or_default()),
         body: None,
+        raw: Bytes::new(),
         form: Vec::new(),
         mount: Arc::clone(&mount),
         peer,
@@ -73,7 +78,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Result<Answer> {
     app.limits.request(app, endpoint, &call).await?;
     let sent = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
-    (call.body, call.form) = (sent.body, sent.form);
+    (call.body, call.form, call.raw) = (sent.body, sent.form, sent.raw);
     if let Err(refusal) = check_origin(app, endpoint, &call) {
         events::refused_origin(app, &call, refusal.detail()).await;
         return Err(Error::Explained(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string()));
@@ -87,6 +92,14 @@ async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Resu
                 refusal.code().unwrap_or_default(),
                 refusal.to_string(),
             ));
+        }
+    }
+    // The exchange of a key counts its use itself.
+    if endpoint.name != "exchange_api_key" {
+        match api_key::session::begin(app, &call).await? {
+            Some(Ok(current)) => call.api_key = Some(current),
+            Some(Err(refused)) => return Ok(refused),
+            None => {}
         }
     }
     app.captcha.check(app, endpoint, &call).await?;

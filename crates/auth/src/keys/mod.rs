@@ -28,6 +28,8 @@ pub struct Config {
     pub audience: String,
     /// What stands in the `role` claim.
     pub role: RoleClaim,
+    /// Put the session's id into tokens, as `sid`: a Data API that looks it up (`data_api.live_sessions`) does so by itself.
+    pub session_id: bool,
     /// Seconds a new key is published before it signs.
     pub publish_ahead: u32,
     /// Seconds after which a new key is made; 0: only by `gatepost keys rotate`.
@@ -44,6 +46,7 @@ impl Default for Config {
             issuer: String::new(),
             audience: String::new(),
             role: RoleClaim::Authenticated,
+            session_id: false,
             publish_ahead: 60 * 60,
             rotate_after: 0,
             publish_use: true,

@@ -22,6 +22,9 @@ struct Claims<'a> {
     aud: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     o: Option<Organization<'a>>,
+    /// OpenID Connect's name for the session's id. It opens nothing: the session's token does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<uuid::Uuid>,
     /// RFC 8693: who acts, when it is not the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<Actor<'a>>,
@@ -63,6 +66,7 @@ pub fn session_token(app: &App, call: &Call, ring: &Ring, caller: &Current) -> R
         iss: &app.issuer,
         aud: &app.audience,
         o: signed_in.organization.as_ref().map(organization),
+        sid: app.config.jwt.session_id.then_some(signed_in.session.id),
         act: signed_in.session.impersonated_by.as_deref().map(|sub| Actor { sub }),
     };
     ring.signing.sign(&claims).map_err(|error| Error::Internal(error.into()))

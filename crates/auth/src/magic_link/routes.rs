@@ -21,7 +21,7 @@ use crate::{
     },
     mail::{self, Message},
     session::{self, Current},
-    system,
+    system, two_factor,
     user::{
         Email, User,
         proven::{self, Newcomer, Proven},
@@ -265,9 +265,15 @@ async fn redeem(app: &App, call: &Call, link: &Link, targets: &Targets) -> Resul
             return failed("new_user_signup_disabled");
         }
     };
-    let started =
-        session::start_in(app, call, &tx, session::SignIn::by(session::Method::MagicLink, &user))
-            .await?;
+    let sign_in = session::SignIn::by(session::Method::MagicLink, &user);
+    if let Some(pending) = two_factor::challenge_after(app, call, &tx, &sign_in).await? {
+        tx.commit().await?;
+        return match target {
+            Some(target) => pending.redirect(target),
+            None => pending.answer(app, call),
+        };
+    }
+    let started = session::start_in(app, call, &tx, sign_in).await?;
     tx.commit().await?;
     match target {
         Some(target) => session::redirect_signed_in(app, call, &started, target),

@@ -18,6 +18,7 @@ use crate::{
     },
     mail::{self, Message},
     session::{self, store as sessions},
+    two_factor,
     user::User,
     verification::{self, Purpose},
     wire,
@@ -38,7 +39,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             Access::Session,
             verify_password,
         )
-        .about("Check the own password."),
+        .about("Check the own password; the session is fresh again."),
     ]
 }
 
@@ -114,6 +115,7 @@ async fn change_password(app: App, call: Call) -> Result<Answer> {
         return Answer::json(&ChangedBody { token: None, user: wire::user(&app, user) });
     }
     sessions::delete_sessions(&tx, user.id).await?;
+    two_factor::forget_devices(&tx, user.id).await?;
     let started = session::start_in(
         &app,
         &call,
@@ -149,5 +151,7 @@ async fn verify_password(app: App, call: Call) -> Result<Answer> {
     let body: VerifyPassword = call.body()?;
     let caller = session::required_now(&app, &call).await?;
     confirm(&app, &call, &caller.signed_in.user, &body.password, INVALID_PASSWORD.into()).await?;
+    sessions::prove_session(&connection(&app).await?, caller.signed_in.session.id, call.now)
+        .await?;
     Answer::json(&json!({ "status": true }))
 }

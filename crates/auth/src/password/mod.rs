@@ -17,6 +17,7 @@ mod tests;
 
 pub use hasher::Hasher;
 pub use policy::check_new;
+pub(crate) use policy::check_presented;
 pub(crate) use policy::check_rules;
 
 use http::StatusCode;

@@ -19,7 +19,10 @@ const TOO_COMMON: Refusal = Refusal::new(
 );
 
 /// A password that is presented: only its length is judged, before anything is computed (PW-01).
-pub(super) fn check_presented(app: &App, password: &str) -> Result<()> {
+///
+/// # Errors
+/// `PASSWORD_TOO_LONG`.
+pub(crate) fn check_presented(app: &App, password: &str) -> Result<()> {
     if password.encode_utf16().count() > app.config.email_password.max_length {
         return Err(TOO_LONG.into());
     }

@@ -1,6 +1,7 @@
 //! A forgotten password: `POST /request-password-reset`, the link in the mail, `POST /reset-password`.
 
 use chrono::TimeDelta;
+use deadpool_postgres::GenericClient;
 use gatepost_protocol::random;
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -16,11 +17,11 @@ use crate::{
         Answer, Call, Endpoint,
         endpoint::Access,
         fields::{Fields, FromFields},
-        targets::INVALID_CALLBACK_URL,
     },
     mail::{self, Message},
     session::store as sessions,
-    user::{self, Email, store as users},
+    two_factor,
+    user::{self, Email, User, store as users},
     verification::{self, OneTime, Purpose},
     wire,
 };
@@ -166,7 +167,6 @@ impl FromFields for ResetPassword {
 async fn reset_password(app: App, call: Call) -> Result<Answer> {
     wire::refuse_password_in_query(&call)?;
     let body: ResetPassword = call.body()?;
-    let config = &app.config.email_password;
     let token =
         body.token.as_deref().or_else(|| call.parameter_of_query("token")).unwrap_or_default();
     if token.is_empty() {
@@ -224,6 +224,7 @@ pub(crate) async fn replace(
     }
     if config.revoke_sessions_on_reset {
         sessions::delete_sessions(conn, user.id).await?;
+        two_factor::forget_devices(conn, user.id).await?;
     }
     events::record(app, conn, call, Event::PasswordReset, Some(user.id)).await?;
     mail::send(app, call, conn, &user.email, &Message::PasswordChanged).await

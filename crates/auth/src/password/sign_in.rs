@@ -17,7 +17,7 @@ use crate::{
         endpoint::Access,
         fields::{Fields, FromFields},
     },
-    session,
+    session, two_factor,
     user::{self, Email, User},
     wire,
 };
@@ -104,12 +104,19 @@ async fn sign_in_email(app: App, call: Call) -> Result<Answer> {
         return Err(EMAIL_NOT_VERIFIED.into());
     }
 
+    let mut conn = connection(&app).await?;
+    let tx = conn.transaction().await?;
+    if let Some(answer) = two_factor::challenge(&app, &call, &tx, &user, !body.remember_me).await? {
+        tx.commit().await?;
+        return Ok(answer);
+    }
     let sign_in = session::SignIn {
         user: &user,
         method: session::Method::Password,
         dont_remember: !body.remember_me,
     };
-    let started = session::start(&app, &call, sign_in).await?;
+    let started = session::start_in(&app, &call, &tx, sign_in).await?;
+    tx.commit().await?;
     let url = body.callback_url.as_deref();
     let redirect = url.filter(|url| !url.is_empty());
     let answer = Answer::json(&SignedInBody {

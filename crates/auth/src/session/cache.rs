@@ -73,6 +73,8 @@ fn current(
             impersonated_by: session.impersonated_by,
             active_organization_id: session.active_organization_id,
             active_team_id: session.active_team_id,
+            // A copy knows of the sign-in alone.
+            proven_at: None,
         },
         user: cached.user,
         organization: None,

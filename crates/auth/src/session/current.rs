@@ -13,11 +13,19 @@ use crate::{
     error::{Refusal, Result, UNAUTHORIZED},
     events::{self, Refused},
     http::{Call, Layout},
+    two_factor,
     user::{self, User},
 };
 
-const SESSION_NOT_FRESH: Refusal =
+/// The session began too long ago for what is asked.
+pub(crate) const SESSION_NOT_FRESH: Refusal =
     Refusal::new(StatusCode::FORBIDDEN, "SESSION_NOT_FRESH", "Session is not fresh");
+
+const NOT_WHILE_IMPERSONATING: Refusal = Refusal::new(
+    StatusCode::FORBIDDEN,
+    "NOT_WHILE_IMPERSONATING",
+    "Only the user may do this, not somebody acting as the user",
+);
 
 /// The caller's session.
 #[derive(Clone, Debug)]
@@ -45,6 +53,8 @@ pub enum Reason {
     Expired,
     /// The user is shut out.
     Banned,
+    /// Somebody is signed in, and must set up a second factor before anything else.
+    TwoFactorRequired,
 }
 
 impl Reason {
@@ -58,6 +68,7 @@ impl Reason {
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::Banned => "banned",
+            Self::TwoFactorRequired => "two-factor-required",
         }
     }
 }
@@ -65,7 +76,7 @@ impl Reason {
 /// The caller's live session, read from the database now.
 ///
 /// # Errors
-/// Unavailable, when the database cannot be reached: never taken for "nobody".
+/// Unavailable, when the database cannot be reached: never taken for "nobody"; `NOT_WHILE_IMPERSONATING`.
 pub async fn current(app: &App, call: &Call) -> Result<Option<Current>> {
     let token = match presented(app, call) {
         Ok(token) => token,
@@ -87,7 +98,7 @@ pub async fn current(app: &App, call: &Call) -> Result<Option<Current>> {
             let current =
                 Current { signed_in, token, dont_remember: cookies::dont_remember(app, call) };
             call.aside.cookies(cache::write(app, call, &current));
-            return Ok(Some(current));
+            return current.if_the_user(app, call).await.map(Some);
         }
     };
     if let (Reason::Expired, Some(found)) = (reason, &found)
@@ -104,25 +115,32 @@ pub async fn current(app: &App, call: &Call) -> Result<Option<Current>> {
 /// The caller's live session, read from the database now: for whatever acts on an account.
 ///
 /// # Errors
-/// `UNAUTHORIZED`, when there is none.
+/// `UNAUTHORIZED`, when there is none; `TWO_FACTOR_REQUIRED`, when its user must set one up first.
 pub async fn required_now(app: &App, call: &Call) -> Result<Current> {
-    Ok(current(app, call).await?.ok_or(UNAUTHORIZED)?)
+    let caller = current(app, call).await?.ok_or(UNAUTHORIZED)?;
+    two_factor::demand(app, call, &caller.signed_in).await?;
+    Ok(caller)
 }
 
-/// The caller's live session; or the browser's copy of it, where the configuration lets every endpoint read that.
+/// The caller's live session; or the browser's copy of it, where the configuration lets every endpoint read that; or what
+/// an API key stands for.
 ///
 /// # Errors
-/// `UNAUTHORIZED`, when there is neither.
+/// `UNAUTHORIZED`, when there is neither; `TWO_FACTOR_REQUIRED`.
 pub async fn required(app: &App, call: &Call) -> Result<Current> {
+    if let Some(by_key) = &call.api_key {
+        return Ok(by_key.clone());
+    }
     if app.config.session.cookie_cache.everywhere
         && let Some(cached) = cache::read(app, call)
     {
-        return Ok(cached);
+        two_factor::demand(app, call, &cached.signed_in).await?;
+        return cached.if_the_user(app, call).await;
     }
     required_now(app, call).await
 }
 
-/// The caller's session, begun not long ago. Counts from sign-in: a renewal proves nothing (SE-20).
+/// The caller's session, begun or proven not long ago. A renewal proves nothing (SE-20).
 ///
 /// # Errors
 /// `UNAUTHORIZED`, `SESSION_NOT_FRESH`.
@@ -150,11 +168,31 @@ impl Current {
     #[must_use]
     pub fn is_fresh(&self, app: &App, call: &Call) -> bool {
         let age = app.config.session.fresh_age;
-        age == 0 || (call.now - self.signed_in.session.created_at).num_seconds() < i64::from(age)
+        let session = &self.signed_in.session;
+        let proven = session.proven_at.unwrap_or(session.created_at).max(session.created_at);
+        age == 0 || (call.now - proven).num_seconds() < i64::from(age)
+    }
+
+    /// Lets nobody past whose session began or was proven long ago.
+    ///
+    /// # Errors
+    /// `SESSION_NOT_FRESH`.
+    pub fn demand_fresh(&self, app: &App, call: &Call) -> Result<()> {
+        if self.is_fresh(app, call) { Ok(()) } else { Err(SESSION_NOT_FRESH.into()) }
+    }
+
+    /// What only the person may do is withheld from an administrator who acts as the user (AD-07).
+    async fn if_the_user(self, app: &App, call: &Call) -> Result<Self> {
+        if call.personal && self.signed_in.session.impersonated_by.is_some() {
+            events::refused(app, call, Refused::Impersonation, Some(&self.signed_in.user.email))
+                .await;
+            return Err(NOT_WHILE_IMPERSONATING.into());
+        }
+        Ok(self)
     }
 
     fn if_fresh(self, app: &App, call: &Call) -> Result<Self> {
-        if self.is_fresh(app, call) { Ok(self) } else { Err(SESSION_NOT_FRESH.into()) }
+        self.demand_fresh(app, call).map(|()| self)
     }
 }
 

@@ -9,15 +9,19 @@ use serde::{Deserialize, Serialize};
 pub mod cache;
 pub mod cookies;
 mod current;
+mod live;
 mod reader;
 pub mod routes;
 mod start;
 pub mod store;
 mod token;
 
+pub(crate) use current::SESSION_NOT_FRESH;
 pub use current::{Current, Reason, current, fresh, fresh_now, presented, required, required_now};
+pub use live::{Live, Named, Standing};
 pub use reader::Reader;
 pub use start::{Method, SignIn, redirect_signed_in, start, start_in};
+pub(crate) use start::{end_replaced, rotate_in};
 pub use store::{Session, SignedIn};
 pub use token::{StoredToken, Token};
 
@@ -40,6 +44,9 @@ pub struct Config {
     /// The session that a browser brings along to a sign-in lives on, as in Better Auth, instead of ending with it (SE-03).
     /// So it does wherever several accounts per browser are allowed.
     pub keep_replaced: bool,
+    /// A sign-in in a browser whose session is over takes the cookies back and sets none, as Better Auth does where guests
+    /// are allowed. For recordings: nobody wants it.
+    pub recorded_stale_cookie: bool,
     /// Accounts that one browser may hold at a time, where several are allowed.
     pub accounts_per_browser: usize,
     /// A short-lived copy of session and user in a cookie, so that a read needs no database.
@@ -56,6 +63,7 @@ impl Default for Config {
             defer_refresh: false,
             bearer_overrides_cookie: false,
             keep_replaced: false,
+            recorded_stale_cookie: false,
             accounts_per_browser: 5,
             cookie_cache: CookieCache::default(),
         }

@@ -6,8 +6,11 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Current, Token, cache, cookies, current, fresh, required, required_now, store};
+use super::{
+    Current, Reason, Token, cache, cookies, current, fresh, required, required_now, store,
+};
 use crate::{
+    api_key,
     app::{App, connection},
     error::{Refusal, Result},
     events::{self, Event},
@@ -16,7 +19,7 @@ use crate::{
         endpoint::Access,
         fields::{Fields, Form, FromFields},
     },
-    keys, wire,
+    keys, two_factor, wire,
 };
 
 const POST_NEEDS_DEFERRED_REFRESH: Refusal = Refusal::new(
@@ -104,6 +107,9 @@ struct SessionAndUser<'a> {
 }
 
 async fn get_session(app: App, call: Call) -> Result<Answer> {
+    if let Some(by_key) = &call.api_key {
+        return api_key::session::shown(&app, &call, by_key);
+    }
     let posted = call.method == Method::POST;
     let deferred = app.config.session.defer_refresh;
     if posted && !deferred && call.mount.layout == Layout::BetterAuth {
@@ -132,6 +138,11 @@ async fn get_session(app: App, call: Call) -> Result<Answer> {
     }
     let needs_refresh = (deferred && !posted).then_some(due);
     let answer = answer(&app, &caller, needs_refresh)?.with_cookies(renewed);
+    if two_factor::is_owed(&app, &caller.signed_in).await? {
+        // Who is signed in is told; a token for other services is not given.
+        call.aside.reason(Reason::TwoFactorRequired);
+        return never_stored(answer);
+    }
     never_stored(keys::with_session_token(&app, &call, &caller, answer).await?)
 }
 

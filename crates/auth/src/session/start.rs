@@ -1,14 +1,16 @@
 //! Beginning a session: the one place where somebody becomes signed in.
 
 use deadpool_postgres::GenericClient;
+use uuid::Uuid;
 
 use super::{Current, SignedIn, Token, cache, cookies, current::in_cookie, store};
 use crate::{
     app::{App, connection},
-    error::Result,
+    error::{Result, UNAUTHORIZED},
     events::{self, Event},
     http::{Answer, Call, origin::Redirect},
-    user::User,
+    user::{User, store as users},
+    wire::BANNED_USER,
 };
 
 /// How somebody proved who they are.
@@ -40,8 +42,8 @@ pub enum Method {
     TwoFactor,
     /// An approval given on another device.
     Device,
-    /// An administrator acting as the user.
-    Impersonation,
+    /// An administrator acting as the user, by the administrator's id.
+    Impersonation(Uuid),
 }
 
 /// Somebody about to be signed in.
@@ -75,31 +77,53 @@ pub async fn start(app: &App, call: &Call, sign_in: SignIn<'_>) -> Result<Curren
     Ok(started)
 }
 
-/// Begins a session in the caller's transaction: always a new token, whatever the browser brought along (SE-03).
+/// Begins a session in the caller's transaction: always a new token, whatever the browser brought along (SE-03). Nobody
+/// begins one who is shut out; a ban that has ended is lifted.
 ///
 /// # Errors
-/// Those of Postgres.
+/// `BANNED_USER`; those of Postgres.
 pub async fn start_in(
     app: &App,
     call: &Call,
     conn: &impl GenericClient,
     sign_in: SignIn<'_>,
 ) -> Result<Current> {
-    let SignIn { user, method: _, dont_remember } = sign_in;
+    let SignIn { user, method, dont_remember } = sign_in;
     let config = &app.config.session;
-    if !config.keep_replaced
-        && !app.config.features.multi_session
-        && let Ok(replaced) = in_cookie(app, call)
+    let impersonated_by = match method {
+        Method::Impersonation(by) => Some(by),
+        _ => None,
+    };
+    if impersonated_by.is_none() {
+        end_replaced(app, call, conn).await?;
+    }
+    if config.recorded_stale_cookie
+        && app.config.features.anonymous
+        && let Ok(stale) = in_cookie(app, call)
+        && app.sessions.find(stale.stored(config.token_storage)).await?.is_none()
     {
-        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
+        call.aside.cookies_instead(cookies::forget(call));
     }
     let token = Token::generate();
-    let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
-    let client = store::Client { ip_address: &call.client.stored, user_agent: call.user_agent() };
-    let stored = token.stored(config.token_storage);
-    let session = store::create_session(conn, &stored, user.id, client, call.now, lifetime).await?;
-    let event = Event::SignedIn { email: user.email.clone(), session: session.id };
-    events::record(app, conn, call, event, Some(user.id)).await?;
+    let new = store::NewSession {
+        token: &token.stored(config.token_storage),
+        user_id: user.id,
+        client: store::Client { ip_address: &call.client.stored, user_agent: call.user_agent() },
+        lifetime: match (impersonated_by, dont_remember) {
+            (Some(_), _) => app.config.admin.impersonation(),
+            (None, true) => config.short_lifetime(),
+            (None, false) => config.lifetime(),
+        },
+        impersonated_by,
+    };
+    let session = store::create_session(conn, &new, call.now).await?.ok_or(BANNED_USER)?;
+    if user.banned == Some(true) {
+        users::lift_ban(conn, user.id, call.now).await?;
+    }
+    if impersonated_by.is_none() {
+        let event = Event::SignedIn { email: user.email.clone(), session: session.id };
+        events::record(app, conn, call, event, Some(user.id)).await?;
+    }
     let signed_in = SignedIn { session, user: user.clone(), organization: None };
     Ok(Current { signed_in: signed_in.into(), token, dont_remember })
 }
@@ -131,7 +155,54 @@ impl Answer {
     /// Adds the cookies of a session again, so that neither they nor a cached user are outdated.
     #[must_use]
     pub fn with_session(self, app: &App, call: &Call, session: &Current) -> Self {
+        // The holder of an API key has no session to remember.
+        if call.api_key.is_some() {
+            return self;
+        }
         self.with_cookies(cookies::remember(app, call, &session.token, session.dont_remember))
             .with_cookies(cache::write(app, call, session))
     }
+}
+
+/// Ends the session that a browser brings along to a sign-in (SE-03).
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn end_replaced(app: &App, call: &Call, conn: &impl GenericClient) -> Result<()> {
+    let config = &app.config.session;
+    if !config.keep_replaced
+        && !app.config.features.multi_session
+        && let Ok(replaced) = in_cookie(app, call)
+    {
+        store::delete_session(conn, &replaced.stored(config.token_storage)).await?;
+    }
+    Ok(())
+}
+
+/// Gives a signed-in browser a new token, as its user may do more or less from now on than before. The old one is dead.
+///
+/// # Errors
+/// `UNAUTHORIZED`, when the session ended meanwhile.
+pub(crate) async fn rotate_in(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    caller: &Current,
+    user: &User,
+) -> Result<Current> {
+    let config = &app.config.session;
+    let token = Token::generate();
+    let dont_remember = caller.dont_remember;
+    let lifetime = if dont_remember { config.short_lifetime() } else { config.lifetime() };
+    let old = &caller.signed_in.session;
+    let stored = token.stored(config.token_storage);
+    let session = store::rotate_session(conn, old.id, &stored, call.now, lifetime).await?;
+    let session = session.ok_or(UNAUTHORIZED)?;
+    store::delete_session(conn, &old.token).await?;
+    let signed_in = SignedIn {
+        session,
+        user: user.clone(),
+        organization: caller.signed_in.organization.clone(),
+    };
+    Ok(Current { signed_in: signed_in.into(), token, dont_remember })
 }

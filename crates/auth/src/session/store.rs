@@ -5,7 +5,10 @@ use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::StoredToken;
+use super::{
+    StoredToken,
+    live::{Named, Standing},
+};
 use crate::{
     database::statements::Statement,
     error::Result,
@@ -37,6 +40,8 @@ pub struct Session {
     pub active_organization_id: Option<String>,
     /// The team last chosen.
     pub active_team_id: Option<String>,
+    /// The last time since sign-in that its user proved to be the same: counts for freshness as a sign-in does.
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
 /// The active organization of a session, when its user is still a member.
@@ -72,9 +77,11 @@ pub struct Client<'a> {
 
 macro_rules! session_columns {
     () => {
-        r#"s.id, s.token, s."userId", s."expiresAt", s."createdAt", s."updatedAt", s."ipAddress", s."userAgent", s."impersonatedBy", s."activeOrganizationId", s."activeTeamId""#
+        r#"s.id, s.token, s."userId", s."expiresAt", s."createdAt", s."updatedAt", s."ipAddress", s."userAgent", s."impersonatedBy", s."activeOrganizationId", s."activeTeamId", s.gatepost_proven_at"#
     };
 }
+
+pub(crate) use session_columns;
 
 /// Many look-ups at once: session, user and active organization in one round trip.
 pub(super) const FIND: Statement = Statement {
@@ -94,12 +101,29 @@ where s.token = any($1)"#
     ),
 };
 
+/// Many look-ups at once, by what tokens name: one row for each that holds.
+const STANDING: Statement = Statement {
+    name: "session.standing",
+    sql: r#"select asked.place - 1, u.role
+from unnest($1::uuid[], $2::uuid[]) with ordinality asked ("user", session, place)
+join neon_auth."user" u on u.id = asked."user"
+where not (coalesce(u.banned, false) and (u."banExpires" is null or u."banExpires" > $3))
+  and exists (
+    select from neon_auth.session s
+    where s."userId" = u.id and s."expiresAt" > $3 and (asked.session is null or s.id = asked.session))"#,
+};
+
+/// The lock makes a ban and a sign-in wait for each other: whichever comes second sees the first (AD-09).
 const CREATE: Statement = Statement {
     name: "session.create",
     sql: concat!(
-        r#"insert into neon_auth.session as s
-  (token, "userId", "expiresAt", "createdAt", "updatedAt", "ipAddress", "userAgent")
-values ($1, $2, $3, $4, $4, $5, $6)
+        r#"with owner as (
+  select u.id from neon_auth."user" u
+  where u.id = $2 and not (coalesce(u.banned, false) and (u."banExpires" is null or u."banExpires" > $4))
+  for no key update)
+insert into neon_auth.session as s
+  (token, "userId", "expiresAt", "createdAt", "updatedAt", "ipAddress", "userAgent", "impersonatedBy")
+select $1::text, owner.id, $3::timestamptz, $4::timestamptz, $4, $5::text, $6::text, $7::uuid::text from owner
 returning "#,
         session_columns!()
     ),
@@ -108,6 +132,23 @@ returning "#,
 const RENEW: Statement = Statement {
     name: "session.renew",
     sql: r#"update neon_auth.session set "expiresAt" = $2, "updatedAt" = $3 where id = $1"#,
+};
+
+const ROTATE: Statement = Statement {
+    name: "session.rotate",
+    sql: concat!(
+        r#"insert into neon_auth.session as s
+  (token, "userId", "expiresAt", "createdAt", "updatedAt", "ipAddress", "userAgent", "impersonatedBy", "activeOrganizationId", "activeTeamId")
+select $2, o."userId", $3, $4, $4, o."ipAddress", o."userAgent", o."impersonatedBy", o."activeOrganizationId", o."activeTeamId"
+from neon_auth.session o where o.id = $1
+returning "#,
+        session_columns!()
+    ),
+};
+
+const PROVE: Statement = Statement {
+    name: "session.prove",
+    sql: "update neon_auth.session set gatepost_proven_at = $2 where id = $1",
 };
 
 const LIST: Statement = Statement {
@@ -147,13 +188,26 @@ const PURGE: Statement = Statement::new(
 );
 
 /// Columns of `session_columns!`.
-const COUNT_IN_COLUMNS: usize = 11;
+const COUNT_IN_COLUMNS: usize = 12;
 
 /// Every statement, for the test that prepares them.
-pub(crate) const STATEMENTS: &[&Statement] =
-    &[&FIND, &CREATE, &RENEW, &LIST, &DELETE, &DELETE_OWN, &DELETE_ALL, &DELETE_OTHERS, &PURGE];
+pub(crate) const STATEMENTS: &[&Statement] = &[
+    &FIND,
+    &STANDING,
+    &CREATE,
+    &RENEW,
+    &ROTATE,
+    &PROVE,
+    &LIST,
+    &DELETE,
+    &DELETE_OWN,
+    &DELETE_ALL,
+    &DELETE_OTHERS,
+    &PURGE,
+];
 
-fn session(row: &Row) -> Result<Session> {
+/// A row of `session_columns!`.
+pub(crate) fn session(row: &Row) -> Result<Session> {
     Ok(Session {
         id: row.try_get(0)?,
         token: StoredToken(row.try_get(1)?),
@@ -166,6 +220,7 @@ fn session(row: &Row) -> Result<Session> {
         impersonated_by: row.try_get(8)?,
         active_organization_id: row.try_get(9)?,
         active_team_id: row.try_get(10)?,
+        proven_at: row.try_get(11)?,
     })
 }
 
@@ -187,26 +242,74 @@ pub(super) fn signed_in(row: &Row) -> Result<SignedIn> {
     })
 }
 
-/// Begins a session.
+/// A session to be.
+#[derive(Clone, Debug)]
+pub struct NewSession<'a> {
+    /// As stored.
+    pub token: &'a StoredToken,
+    /// Whose.
+    pub user_id: Uuid,
+    /// What is known of the browser.
+    pub client: Client<'a>,
+    /// How long it lasts.
+    pub lifetime: TimeDelta,
+    /// The administrator behind it.
+    pub impersonated_by: Option<Uuid>,
+}
+
+/// Begins a session; `None`: the user is shut out, or gone.
 ///
 /// # Errors
 /// Those of Postgres.
 pub async fn create_session(
     conn: &impl GenericClient,
-    token: &StoredToken,
-    user_id: Uuid,
-    client: Client<'_>,
+    new: &NewSession<'_>,
     now: DateTime<Utc>,
-    lifetime: TimeDelta,
-) -> Result<Session> {
+) -> Result<Option<Session>> {
     let statement = conn.prepare_cached(CREATE.sql).await?;
+    let Client { ip_address, user_agent } = new.client;
+    let expires_at = now + new.lifetime;
     let row = conn
-        .query_one(
+        .query_opt(
             &statement,
-            &[&token.0, &user_id, &(now + lifetime), &now, &client.ip_address, &client.user_agent],
+            &[
+                &new.token.0,
+                &new.user_id,
+                &expires_at,
+                &now,
+                &ip_address,
+                &user_agent,
+                &new.impersonated_by,
+            ],
         )
         .await?;
-    session(&row)
+    row.as_ref().map(session).transpose()
+}
+
+/// A new session in the place of another, whose choices it takes over; `None`: that one is gone. It is not ended.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn rotate_session(
+    conn: &impl GenericClient,
+    old: Uuid,
+    token: &StoredToken,
+    now: DateTime<Utc>,
+    lifetime: TimeDelta,
+) -> Result<Option<Session>> {
+    let statement = conn.prepare_cached(ROTATE.sql).await?;
+    let row = conn.query_opt(&statement, &[&old, &token.0, &(now + lifetime), &now]).await?;
+    row.as_ref().map(session).transpose()
+}
+
+/// Notes that the user of a session proved to be the same just now: it is fresh again.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn prove_session(conn: &impl GenericClient, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let statement = conn.prepare_cached(PROVE.sql).await?;
+    conn.execute(&statement, &[&id, &now]).await?;
+    Ok(())
 }
 
 /// Moves the end of a session.
@@ -292,4 +395,28 @@ pub async fn delete_other_sessions(
 pub async fn purge(conn: &impl GenericClient, before: DateTime<Utc>) -> Result<u64> {
     let statement = conn.prepare_cached(PURGE.sql).await?;
     Ok(conn.execute(&statement, &[&before]).await?)
+}
+
+/// The standing of everybody named, in the same order; `None`: the session is over, or its user is shut out or gone.
+///
+/// # Errors
+/// Those of Postgres.
+pub(super) async fn standings(
+    conn: &impl GenericClient,
+    named: &[Named],
+    now: DateTime<Utc>,
+) -> Result<Vec<Option<Standing>>> {
+    let statement = conn.prepare_cached(STANDING.sql).await?;
+    let users: Vec<Uuid> = named.iter().map(|named| named.user).collect();
+    let sessions: Vec<Option<Uuid>> = named.iter().map(|named| named.session).collect();
+    let mut standings = vec![None; named.len()];
+    for row in conn.query(&statement, &[&users, &sessions, &now]).await? {
+        let place: i64 = row.try_get(0)?;
+        if let Some(standing) =
+            usize::try_from(place).ok().and_then(|place| standings.get_mut(place))
+        {
+            *standing = Some(Standing { role: row.try_get(1)? });
+        }
+    }
+    Ok(standings)
 }

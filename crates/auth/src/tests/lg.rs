@@ -248,6 +248,8 @@ async fn lg_07_debug_output_shows_no_secret() {
     let token = Token::parse(&format!("{CANARY}{CANARY}")).unwrap();
     let stored = StoredToken(CANARY.to_owned());
     let call = Call {
+        api_key: None,
+        personal: false,
         now: app.app.clock.now(),
         method: Method::POST,
         path: format!("/reset-password/{CANARY}"),
@@ -255,6 +257,7 @@ async fn lg_07_debug_output_shows_no_secret() {
         headers: [(http::header::COOKIE, CANARY.parse().unwrap())].into_iter().collect(),
         query: vec![("token".to_owned(), CANARY.to_owned())],
         body: Some(json!({ "password": CANARY })),
+        raw: bytes::Bytes::from_static(CANARY.as_bytes()),
         form: vec![("password".to_owned(), CANARY.to_owned())],
         mount: Arc::clone(&app.app.mounts[0]),
         peer: app.browser().address,

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-/// The P0 cases of the areas RL, EN, SE, CS, RD, JW, PW and LG.
+/// The P0 cases of the areas RL, EN, SE, CS, RD, JW, DA, PW and LG.
 const CASES: &[(&str, &[u32])] = &[
     ("RL", &[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 17, 18]),
     ("EN", &[1, 4, 6, 7, 8]),
@@ -13,6 +13,7 @@ const CASES: &[(&str, &[u32])] = &[
         "JW",
         &[1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 14, 15, 16, 18, 19, 21, 22, 23, 24, 26, 28, 29, 30],
     ),
+    ("DA", &[2, 4, 5, 6, 7, 9, 10, 11, 12, 16, 17, 18, 20, 21, 24, 25, 26, 27, 30, 32]),
     ("PW", &[1, 2, 4, 5, 6, 7, 8, 9, 11, 13, 15, 18]),
     ("LG", &[2, 4, 6, 7]),
 ];
@@ -22,7 +23,6 @@ const WAITING: &[(&str, &str)] = &[
     ("CS-17", "a later issue: hosted pages"),
     ("JW-18", "issue 5: keys read by URL"),
     ("JW-28", "a later issue: the backend SDK"),
-    ("JW-30", "issue 5: keys read by URL"),
     ("PW-11", "issue 3: second factor"),
 ];
 

@@ -15,6 +15,7 @@ use crate::{
 
 /// Everything that there is: what is off by default too.
 pub(super) fn switch_everything_on(config: &mut Config) {
+    config.api_key.enabled = true;
     config.change_email.enabled = true;
     config.delete_user.enabled = true;
     config.device.enabled = true;
@@ -52,6 +53,9 @@ pub(super) fn values(members: &[Member]) -> Map<String, Value> {
         (Kind::Text, _) => json!("somewhat-long-2"),
         (Kind::Choice(choices), _) => json!(choices.first()),
         (Kind::Record, _) => json!({}),
+        (Kind::Texts, _) => json!("member"),
+        (Kind::Number, _) => json!(1),
+        (Kind::Any, _) => json!({}),
     };
     members.iter().map(|member| (member.name.to_owned(), value(member))).collect()
 }

@@ -15,7 +15,9 @@ use crate::{
 };
 
 /// Operations for everybody; all others are for the holder of a session.
-const PUBLIC: [&str; 32] = [
+const PUBLIC: &[&str] = &[
+    "next_step",
+    "users_sync_webhook",
     "anonymous_token",
     "check_verification_otp",
     "device_code",
@@ -25,6 +27,7 @@ const PUBLIC: [&str; 32] = [
     "device_verify",
     "discovery",
     "error",
+    "exchange_api_key",
     "forget_password_email_otp",
     "generate_schema",
     "get_session",

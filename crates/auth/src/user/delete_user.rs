@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::{User, store as users};
 use crate::{
+    admin::keep_one_admin,
+    api_key,
     app::{App, connection},
     error::{NOT_FOUND, Refusal, Result},
     events::{self, Event},
@@ -19,7 +21,7 @@ use crate::{
         targets::Link,
     },
     mail::{self, Message},
-    password,
+    organization, password,
     session::{self, cookies},
     verification::{self, OneTime, Purpose},
     wire,
@@ -176,8 +178,11 @@ async fn delete_with_token(app: &App, call: &Call, user: &User, token: &str) -> 
 }
 
 async fn delete(app: &App, call: &Call, conn: &impl GenericClient, user: &User) -> Result<()> {
+    keep_one_admin(app, conn, user, None, call.now).await?;
     verification::delete_all(conn, Purpose::ResetPassword, &user.id.to_string()).await?;
     verification::delete_all(conn, Purpose::DeleteAccount, &user.id.to_string()).await?;
+    api_key::delete_owned(conn, user.id).await?;
+    organization::part(app, conn, user.id).await?;
     users::delete_user(conn, user.id).await?;
     events::record(app, conn, call, Event::UserDeleted { email: user.email.clone() }, Some(user.id))
         .await

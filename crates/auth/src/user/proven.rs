@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     account::store as accounts,
+    api_key,
     app::App,
     error::Result,
     events::{self, Event},
@@ -93,6 +94,7 @@ pub(crate) async fn adopt(
         return Ok(users::find_user(conn, user.id).await?.unwrap_or(user));
     };
     accounts::delete_accounts(conn, adopted.id).await?;
+    api_key::delete_owned(conn, adopted.id).await?;
     sessions::delete_sessions(conn, adopted.id).await?;
     let event = Event::AccountAdopted { email: adopted.email.clone() };
     events::record(app, conn, call, event, Some(adopted.id)).await?;

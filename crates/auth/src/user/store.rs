@@ -89,6 +89,24 @@ const SET_ROLE: Statement = Statement::new(
     r#"update neon_auth."user" set role = $2, "updatedAt" = $3 where id = $1"#,
 );
 
+const LIFT_BAN: Statement = Statement::new(
+    "user.lift_ban",
+    r#"update neon_auth."user" set banned = false, "banReason" = null, "banExpires" = null, "updatedAt" = $2
+where id = $1 and "banExpires" <= $2"#,
+);
+
+const SET_TWO_FACTOR: Statement = Statement::new(
+    "user.set_two_factor",
+    concat!(
+        r#"update neon_auth."user" as u set "twoFactorEnabled" = $2, "updatedAt" = $3 where u.id = $1
+returning "#,
+        columns!()
+    ),
+);
+
+const LOCK: Statement =
+    Statement::new("user.lock", r#"select id from neon_auth."user" where id = $1 for update"#);
+
 const DELETE: Statement =
     Statement::new("user.delete", r#"delete from neon_auth."user" where id = $1"#);
 
@@ -114,6 +132,9 @@ pub(crate) const STATEMENTS: &[&Statement] = &[
     &VERIFY_EMAIL,
     &ADOPT,
     &SET_ROLE,
+    &LIFT_BAN,
+    &SET_TWO_FACTOR,
+    &LOCK,
     &DELETE,
     &SET_LANGUAGE,
     &UNSET_LANGUAGE,
@@ -319,6 +340,43 @@ pub async fn set_role(
 ) -> Result<()> {
     let statement = conn.prepare_cached(SET_ROLE.sql).await?;
     conn.execute(&statement, &[&id, &role, &now]).await?;
+    Ok(())
+}
+
+/// Lifts a ban whose time is over.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn lift_ban(conn: &impl GenericClient, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    let statement = conn.prepare_cached(LIFT_BAN.sql).await?;
+    conn.execute(&statement, &[&id, &now]).await?;
+    Ok(())
+}
+
+/// Asks a user for a second factor from now on, or no longer; `None`: the user is gone.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn set_two_factor(
+    conn: &impl GenericClient,
+    id: Uuid,
+    enabled: bool,
+    now: DateTime<Utc>,
+) -> Result<Option<User>> {
+    let statement = conn.prepare_cached(SET_TWO_FACTOR.sql).await?;
+    conn.query_opt(&statement, &[&id, &enabled, &now])
+        .await?
+        .map(|row| from_row(&row, 0))
+        .transpose()
+}
+
+/// Locks a user until the transaction ends: what is done to the same user at once waits.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn lock_user(conn: &impl GenericClient, id: Uuid) -> Result<()> {
+    let statement = conn.prepare_cached(LOCK.sql).await?;
+    conn.query_opt(&statement, &[&id]).await?;
     Ok(())
 }
 

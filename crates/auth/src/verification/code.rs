@@ -65,6 +65,12 @@ impl Slot {
     pub fn of_move(user: Uuid, to: &Email) -> Self {
         Self(format!("{}-otp-{user}:{to}", OtpPurpose::ChangeEmail.as_str()))
     }
+
+    /// For the second factor of one pending sign-in, or of one session.
+    #[must_use]
+    pub fn of_second_factor(key: &str) -> Self {
+        Self(format!("2fa-otp-{key}"))
+    }
 }
 
 /// How codes are kept and how often they may be guessed.

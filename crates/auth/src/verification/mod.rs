@@ -27,6 +27,13 @@ const CONSUME: Statement = Statement::new(
     r#"delete from neon_auth.verification where identifier = $1 returning value, "expiresAt" > $2"#,
 );
 
+const COUNT: Statement = Statement::new(
+    "verification.count",
+    r#"update neon_auth.verification
+set value = (case when value ~ '^[0-9]{1,6}$' then value::int else 999999 end + 1)::text, "updatedAt" = $2
+where identifier = $1 and "expiresAt" > $2 returning value::int"#,
+);
+
 const DELETE_ALL: Statement = Statement::new(
     "verification.delete_all",
     "delete from neon_auth.verification where starts_with(identifier, $1) and value = $2",
@@ -44,6 +51,7 @@ pub(crate) const STATEMENTS: &[&Statement] = &[
     &CREATE,
     &FIND,
     &CONSUME,
+    &COUNT,
     &DELETE_ALL,
     &PURGE,
     &code::REPLACE,
@@ -61,6 +69,14 @@ pub enum Purpose {
     DeleteAccount,
     /// Signing in. The value is JSON: the address, and the name of a user to be.
     MagicLink,
+    /// Finishing a sign-in by a second factor. The value is the user's id.
+    TwoFactor,
+    /// Tries at such a sign-in, by the same secret. The value is their number.
+    TwoFactorAttempts,
+    /// Skipping the second factor in one browser. The value is the user's id.
+    TrustDevice,
+    /// Answering a WebAuthn challenge. The value is JSON.
+    Passkey,
 }
 
 impl Purpose {
@@ -69,6 +85,10 @@ impl Purpose {
             Self::ResetPassword => "reset-password:",
             Self::DeleteAccount => "delete-account-",
             Self::MagicLink => "magic-link:",
+            Self::TwoFactor => "2fa-",
+            Self::TwoFactorAttempts => "2fa-attempts-2fa-",
+            Self::TrustDevice => "trust-device-",
+            Self::Passkey => "passkey:",
         }
     }
 
@@ -95,7 +115,8 @@ pub struct OneTime<'a> {
 }
 
 impl OneTime<'_> {
-    fn identifier(&self) -> String {
+    /// As it stands in the table.
+    pub(crate) fn identifier(&self) -> String {
         self.purpose.identifier(self.secret, self.storage)
     }
 }
@@ -145,6 +166,20 @@ pub async fn consume(
     };
     let live: bool = row.try_get(1)?;
     Ok(live.then(|| row.try_get(0)).transpose()?)
+}
+
+/// Adds one to the number that a live secret stands for: the new number. Whoever counts at the same time waits.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn count(
+    conn: &impl GenericClient,
+    secret: OneTime<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<i32>> {
+    let statement = conn.prepare_cached(COUNT.sql).await?;
+    let row = conn.query_opt(&statement, &[&secret.identifier(), &now]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
 /// Makes all secrets of a purpose that stand for `value` worthless.

@@ -9,12 +9,14 @@ use toml::{
 };
 
 /// Names of keys whose values no message repeats.
-pub(super) const SECRET_KEYS: [&str; 7] = [
+pub(super) const SECRET_KEYS: &[&str] = &[
+    "api_key",
     "secret",
     "previous_secrets",
     "password",
     "database_url",
     "migration_database_url",
+    "explain_database_url",
     "redis_url",
     "client_secret",
 ];

@@ -12,10 +12,12 @@ const PREFIX: &str = "GATEPOST_";
 /// Variables that are no settings of the server.
 const OWN: [&str; 3] = ["GATEPOST_CONFIG", "GATEPOST_NPM_REGISTRY", "GATEPOST_VERSION"];
 /// Secrets that may stand in a file, as container platforms hand them over: the variable with `_FILE` names the file.
-const FROM_FILES: [&str; 6] = [
+const FROM_FILES: [&str; 8] = [
     "DATABASE_URL",
     "GATEPOST_DATABASE_URL",
     "GATEPOST_MIGRATION_DATABASE_URL",
+    "GATEPOST_DATA_API__DATABASE_URL",
+    "GATEPOST_DATA_API__EXPLAIN_DATABASE_URL",
     "GATEPOST_SECRET",
     "GATEPOST_MAIL__SMTP__PASSWORD",
     "GATEPOST_RATE_LIMIT__REDIS_URL",

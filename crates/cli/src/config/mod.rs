@@ -1,5 +1,6 @@
 //! Settings: one file, then the environment on top of it. Nothing else in the program reads the environment.
 
+mod data_api;
 mod document;
 mod environment;
 mod problems;
@@ -21,6 +22,7 @@ use crate::output;
 
 use self::document::Document;
 pub(crate) use self::{
+    data_api::DataApi,
     environment::{Environment, of_data_api},
     process::{DatabaseUrl, Log, LogFormat, Process, Telemetry},
 };

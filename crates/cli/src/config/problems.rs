@@ -43,6 +43,30 @@ pub(super) fn of_production(settings: &Settings) -> Vec<String> {
             settings.process.listen
         ));
     }
+    found.extend(data_api(settings));
+    found
+}
+
+fn data_api(settings: &Settings) -> Vec<String> {
+    let data_api = &settings.process.data_api;
+    let mut found = Vec::new();
+    if !data_api.enabled {
+        return found;
+    }
+    if data_api.database_url.is_empty() {
+        found.push(
+            "[data_api] has no database_url: give the login of the Data API (docs/database-roles.md says how to make it)"
+                .to_owned(),
+        );
+    } else if data_api.database_url == settings.process.database_url {
+        found.push(
+            "[data_api] database_url is the server's: a request must never run as a login that reads schema neon_auth"
+                .to_owned(),
+        );
+    }
+    if !settings.auth.features.jwt {
+        found.push("[data_api] takes tokens, and [features] jwt is off".to_owned());
+    }
     found
 }
 

@@ -8,6 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::DataApi;
+
 /// Settings of the process around the auth server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -32,6 +34,8 @@ pub(crate) struct Process {
     pub(crate) log: Log,
     /// Traces.
     pub(crate) telemetry: Telemetry,
+    /// The Data API within the server.
+    pub(crate) data_api: DataApi,
 }
 
 /// The keys of [`Process`]: all others are the auth server's.
@@ -46,6 +50,7 @@ pub(super) const KEYS: &[&str] = &[
     "shutdown_timeout",
     "log",
     "telemetry",
+    "data_api",
 ];
 
 impl Default for Process {
@@ -61,6 +66,7 @@ impl Default for Process {
             shutdown_timeout: 30,
             log: Log::default(),
             telemetry: Telemetry::default(),
+            data_api: DataApi::default(),
         }
     }
 }

@@ -241,7 +241,8 @@ struct Comments(HashMap<(String, Vec<String>), HashMap<String, String>>);
 impl Comments {
     fn read() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut files = vec![root.join("src/config/process.rs")];
+        let mut files =
+            vec![root.join("src/config/process.rs"), root.join("src/config/data_api.rs")];
         rust_files(&root.join("../auth/src"), &mut files);
         let mut all = HashMap::new();
         for file in files {

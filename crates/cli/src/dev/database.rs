@@ -29,6 +29,8 @@ pub(super) struct Place {
     pub(super) server_url: String,
     /// For the developer's own tools.
     pub(super) shown_url: String,
+    /// For the Data API, where it has a login of its own.
+    pub(super) data_api: Option<String>,
     pub(super) project: String,
     /// Nobody else's: test users may be put into it.
     pub(super) own: bool,
@@ -70,18 +72,28 @@ impl Database {
     }
 }
 
+/// Tells the Data API of every change of the schema, so that a new table is there at once.
+const RELOAD: &str = "
+create or replace function neon_auth.gatepost_schema_changed() returns event_trigger
+    language plpgsql set search_path = '' as $$ begin notify pgrst, 'reload schema'; end $$;
+drop event trigger if exists gatepost_schema_changed;
+create event trigger gatepost_schema_changed on ddl_command_end execute function neon_auth.gatepost_schema_changed();";
+
 async fn private(running: &Running) -> anyhow::Result<Place> {
     let roles = Roles::default();
     let shown_url = running.url(NAME);
     let server_url = as_role(&shown_url, roles.runtime);
-    if !is_ready(&server_url).await {
+    let data_api = as_role(&shown_url, roles.data_api);
+    if !is_ready(&server_url).await || connect(&data_api).await.is_err() {
         create_database(&running.url("postgres")).await?;
         let (mut superuser, _connection) = connect(&shown_url).await?;
         database::create_roles(&mut superuser, &roles).await?;
         let (mut owner, _connection) = connect(&as_role(&shown_url, roles.owner)).await?;
         migrate(&mut owner).await?;
+        superuser.batch_execute(RELOAD).await?;
     }
-    Ok(Place { server_url, shown_url, project: NAME.to_owned(), own: true })
+    let data_api = Some(data_api);
+    Ok(Place { server_url, shown_url, data_api, project: NAME.to_owned(), own: true })
 }
 
 async fn is_ready(server_url: &str) -> bool {
@@ -134,6 +146,7 @@ async fn given(url: &str, printer: &Printer) -> anyhow::Result<Place> {
     Ok(Place {
         server_url: url.to_owned(),
         shown_url: DatabaseUrl::new(url).redacted(),
+        data_api: None,
         project,
         own: !used,
     })

@@ -29,6 +29,7 @@ pub(super) struct Ready<'a> {
     pub(super) app: &'a App,
     pub(super) database_url: &'a str,
     pub(super) seeded: bool,
+    pub(super) data_api: bool,
 }
 
 /// The first line for programs.
@@ -41,6 +42,8 @@ struct ReadyLine<'a> {
     better_auth_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_url: Option<&'a str>,
     inbox_url: &'a str,
     database_url: &'a str,
 }
@@ -66,12 +69,15 @@ impl Printer {
             .features
             .jwt
             .then(|| format!("{}/.well-known/jwks.json", ready.origin));
+        let data = format!("{}/{}/rest/v1", ready.origin, ready.app.config.project);
+        let data = ready.data_api.then_some(data);
         if self.json {
             self.line(&ReadyLine {
                 event: "ready",
                 auth_url: neon.map(|mount| mount.base.as_str()),
                 better_auth_url: better_auth.map(|mount| mount.base.as_str()),
                 jwks_url: jwks.as_deref(),
+                data_url: data.as_deref(),
                 inbox_url: &inbox,
                 database_url: ready.database_url,
             });
@@ -91,6 +97,9 @@ impl Printer {
         }
         if let Some(jwks) = &jwks {
             row("JWKS", jwks);
+        }
+        if let Some(data) = &data {
+            row("Data API", &format!("{data}    tables over HTTP, by Row Level Security"));
         }
         row("Inbox", &format!("{inbox}    every mail lands here"));
         row("Postgres", &format!("psql '{}'", ready.database_url));

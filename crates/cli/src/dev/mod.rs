@@ -18,10 +18,13 @@ use crate::{
     args::Dev,
     background,
     config::{self, DatabaseUrl, Environment, Loaded, Log, Process},
-    log, serve, server,
+    data_api, log, serve, server,
 };
 
-use self::{database::Database, lines::Printer};
+use self::{
+    database::{Database, Place},
+    lines::Printer,
+};
 
 /// Runs until Ctrl-C, SIGTERM, or the end of the terminal.
 ///
@@ -72,14 +75,14 @@ async fn develop(
         printer.notice(&format!("port {} is taken, using {port}", options.port));
     }
     let origin = format!("http://localhost:{port}");
-    let auth = settings(loaded, secret, &origin, &place.project);
-    let mut process = loaded.settings.process.clone();
-    process.database_url = DatabaseUrl::new(place.server_url.as_str());
-    process.shutdown_timeout = 2;
+    let process = process(loaded, &place, printer);
+    let mut auth = settings(loaded, secret, &origin, &place.project);
+    auth.jwt.session_id |= process.data_api.looks_up_sessions();
 
     let pool = pool(&place.server_url, &PoolOptions::default())?;
     let app = App::new(auth, pool, Clock::System)?;
     let seeded = seed::seed(&app, place.own).await?;
+    let data_api = data_api::door::open(&app, &process.data_api).await?;
     let background = start_background(&app, &process, &shutdown, printer);
     let watching = tokio::spawn(lines::watch(app.clone(), *printer));
     printer.ready(&lines::Ready {
@@ -88,9 +91,10 @@ async fn develop(
         app: &app,
         database_url: &place.shown_url,
         seeded,
+        data_api: data_api.is_some(),
     });
 
-    let router = serve::router(&app, &process, &background.wakes);
+    let router = serve::router(&app, &process, &background.wakes, data_api.as_ref());
     let servers: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
@@ -102,6 +106,9 @@ async fn develop(
         server.await?;
     }
     background.ended().await;
+    if let Some(data_api) = data_api {
+        data_api.loading.abort();
+    }
     watching.abort();
     Ok(())
 }
@@ -116,6 +123,28 @@ fn start_background(
     background::start(app, process, shutdown.clone(), move |report| {
         printer.mail(report, clock.now());
     })
+}
+
+/// The settings of the process: the Data API is open wherever it can log in.
+fn process(loaded: &Loaded, place: &Place, printer: &Printer) -> Process {
+    let given = |key: &str| loaded.given.iter().any(|path| path == key);
+    let mut process = loaded.settings.process.clone();
+    process.database_url = DatabaseUrl::new(place.server_url.as_str());
+    process.shutdown_timeout = 2;
+    let data_api = &mut process.data_api;
+    if let Some(login) = &place.data_api {
+        data_api.database_url = DatabaseUrl::new(login.as_str());
+        data_api.explain_database_url = Some(DatabaseUrl::new(place.shown_url.as_str()));
+    }
+    if !given("data_api.enabled") {
+        data_api.enabled = !data_api.database_url.is_empty();
+        if !data_api.enabled {
+            printer.notice(
+                "no Data API: [data_api] database_url has to name a login for it (docs/database-roles.md)",
+            );
+        }
+    }
+    process
 }
 
 /// The settings of the file, as far as development leaves them.

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test program uses a part of it")]
 
 pub mod data_api;
+pub mod data_door;
 
 use std::{
     fs::{self, Permissions},

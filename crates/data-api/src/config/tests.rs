@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{ClaimPath, Config, OpenApiMode};
+use super::{ClaimPath, Config, DoorSettings, OpenApiMode};
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(text, &BTreeMap::new(), &BTreeMap::new()).map_err(|error| error.0)
@@ -80,7 +80,12 @@ fn the_role_is_found_in_either_notation() {
 
 #[test]
 fn the_auth_schema_is_never_exposed_in_the_server() {
-    assert!(Config::neon("postgres://x@localhost/y", &["neon_auth".to_owned()]).is_err());
-    let config = Config::neon("postgres://x@localhost/y", &["public".to_owned()]).unwrap();
+    assert!(
+        Config::door(&DoorSettings::new("postgres://x@localhost/y", &["neon_auth".to_owned()]))
+            .is_err()
+    );
+    let config =
+        Config::door(&DoorSettings::new("postgres://x@localhost/y", &["public".to_owned()]))
+            .unwrap();
     assert_eq!(config.db_max_rows, Some(1000));
 }

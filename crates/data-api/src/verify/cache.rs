@@ -4,14 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Map, Value};
-
-/// Claims of a verified token.
-type Claims = Arc<Map<String, Value>>;
-
-/// A bounded map from token to claims. Times and audience are checked on every request, not cached.
-pub struct Cache {
-    entries: Mutex<HashMap<String, (Claims, u64)>>,
+/// A bounded map from token to claims. Times are checked on every request, not cached.
+pub struct Cache<Claims> {
+    entries: Mutex<HashMap<String, (Arc<Claims>, u64)>>,
     limit: usize,
     tick: AtomicU64,
     /// Look-ups so far.
@@ -22,7 +17,13 @@ pub struct Cache {
     pub evictions: AtomicU64,
 }
 
-impl Cache {
+impl<Claims> Default for Cache<Claims> {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl<Claims> Cache<Claims> {
     /// At most `limit` tokens; 0 remembers nothing.
     pub fn new(limit: usize) -> Self {
         Self {
@@ -36,7 +37,7 @@ impl Cache {
     }
 
     /// Claims of a token seen before.
-    pub fn get(&self, token: &str) -> Option<Claims> {
+    pub fn get(&self, token: &str) -> Option<Arc<Claims>> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let now = self.tick.fetch_add(1, Ordering::Relaxed);
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,7 +48,7 @@ impl Cache {
     }
 
     /// Remembers a token; when full, half of the tokens, those longest unused, make room.
-    pub fn put(&self, token: &str, claims: Claims) {
+    pub fn put(&self, token: &str, claims: Arc<Claims>) {
         if self.limit == 0 {
             return;
         }

@@ -1,7 +1,7 @@
 //! Advice, explanations and types over the fixture.
 
 use gatepost_data_api::advise::{AdviceKind, advise};
-use gatepost_data_api::explain_denial::{Denial, explain_denial};
+use gatepost_data_api::explain_denial::{Connections, Denial, explain_denial};
 use gatepost_data_api::request::HttpRequest;
 use gatepost_data_api::types;
 use gatepost_data_api::verify::Identity;
@@ -45,7 +45,8 @@ async fn every_fault_of_the_fixture_is_found_and_its_fix_mends_it() {
 }
 
 async fn explain(server: &Server, who: &str, method: &str, target: &str, body: &str) -> Denial {
-    let (admin, _task) = gatepost_postgres::connect(&server.admin_url).await.unwrap();
+    let connections =
+        Connections::open(&server.admin_url, &server.state.config().db_uri).await.unwrap();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let http = HttpRequest {
         method: method.parse().unwrap(),
@@ -57,7 +58,7 @@ async fn explain(server: &Server, who: &str, method: &str, target: &str, body: &
     let claims = serde_json::json!({ "sub": who }).as_object().unwrap().clone();
     let identity = Identity { role: "authenticated".to_owned(), claims };
     let catalog = server.state.catalog().unwrap();
-    explain_denial(&admin, &server.state.config(), &catalog, &http, &identity).await.unwrap()
+    explain_denial(&connections, &server.state.config(), &catalog, &http, &identity).await.unwrap()
 }
 
 #[tokio::test]

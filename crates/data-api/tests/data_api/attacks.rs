@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::Server;
 use futures_util::future::join_all;
 use gatepost_data_api::config::Safety;
-use gatepost_data_api::{Config, reload};
+use gatepost_data_api::{Config, DoorSettings, reload};
 use http::StatusCode;
 
 fn strict(config: &mut Config) {
@@ -283,8 +283,11 @@ async fn da_17_hidden_and_missing_schemas_look_the_same() {
 async fn da_18_the_auth_schema_is_out_of_reach() {
     let server = server().await;
     assert!(
-        Config::neon("postgres://x@localhost/y", &["api".to_owned(), "neon_auth".to_owned()])
-            .is_err()
+        Config::door(&DoorSettings::new(
+            "postgres://x@localhost/y",
+            &["api".to_owned(), "neon_auth".to_owned()]
+        ))
+        .is_err()
     );
     for target in
         ["/user", "/neon_auth.user", "/rpc/neon_auth.user", "/members?select=*,user(email)"]

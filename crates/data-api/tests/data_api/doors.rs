@@ -1,15 +1,13 @@
 //! The door within the server, keys by URL, and what reloads change.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use gatepost_data_api::{
-    Config, Door, NeonDoor, SessionCheck, State, refresh_keys, reload, router,
+    Check, Config, Door, DoorSettings, KeySource, NeonDoor, State, refresh_keys, reload, router,
 };
-use gatepost_protocol::jwk::Jwks;
 use gatepost_protocol::jwt::Verifier;
 use http::StatusCode;
 use serde_json::json;
@@ -39,22 +37,38 @@ fn claims(role: &str) -> serde_json::Value {
     json!({ "sub": "alice", "role": role, "iss": ISSUER, "aud": ISSUER, "iat": now, "exp": now + 900 })
 }
 
-/// A server behind the door of Neon's layout, with a switch for the session.
-async fn neon(key: &Ed25519KeyPair) -> (Server, Arc<AtomicBool>) {
+/// What the rest of the server would tell the door.
+struct World {
+    server: Server,
+    published: Arc<Mutex<Option<String>>>,
+    /// `None`: nobody can be asked.
+    alive: Arc<Mutex<Option<bool>>>,
+}
+
+/// A server behind the door of Neon's layout.
+async fn neon(key: &Ed25519KeyPair) -> World {
+    neon_with(key, |_| ()).await
+}
+
+async fn neon_with(key: &Ed25519KeyPair, adjust: impl FnOnce(&mut DoorSettings)) -> World {
     let mut server = Server::start("", |_| ()).await;
-    let uri = server.state.config().db_uri.clone();
-    let alive = Arc::new(AtomicBool::new(true));
-    let switch = Arc::clone(&alive);
-    let check: SessionCheck = Arc::new(move |_| {
-        let alive = switch.load(Ordering::Relaxed);
+    let published = Arc::new(Mutex::new(Some(key_set(key))));
+    let alive = Arc::new(Mutex::new(Some(true)));
+    let (keys, switch) = (Arc::clone(&published), Arc::clone(&alive));
+    let keys: KeySource = Arc::new(move || {
+        let keys = keys.lock().unwrap().clone().map(bytes::Bytes::from);
+        Box::pin(async move { keys })
+    });
+    let check: Check = Arc::new(move |_, _| {
+        let alive = *switch.lock().unwrap();
         Box::pin(async move { alive })
     });
-    let keys = Jwks::parse(&key_set(key)).unwrap();
     let door = Door::Neon(NeonDoor::new(Verifier::new(ISSUER, ISSUER), keys, Some(check)));
-    let config = Config::neon(&uri, &["api".to_owned()]).unwrap();
-    server.state = State::with_door(config, door).unwrap();
+    let mut settings = DoorSettings::new(&server.state.config().db_uri, &["api".to_owned()]);
+    adjust(&mut settings);
+    server.state = State::with_door(Config::door(&settings).unwrap(), door).unwrap();
     assert!(reload(&server.state).await);
-    (server, alive)
+    World { server, published, alive }
 }
 
 async fn with_token(server: &Server, token: &str, target: &str) -> crate::support::Answer {
@@ -65,7 +79,7 @@ async fn with_token(server: &Server, token: &str, target: &str) -> crate::suppor
 #[tokio::test]
 async fn gatepost_tokens_open_the_door_and_a_missing_one_is_refused_as_neon_refuses_it() {
     let key = Ed25519KeyPair::generate().unwrap();
-    let (server, _) = neon(&key).await;
+    let World { server, .. } = neon(&key).await;
     let answer = with_token(&server, &token(&key, &claims("authenticated")), "/rpc/whoami").await;
     assert_eq!(answer.body, r#""authenticated:alice""#);
     let missing = server.get("-", "/rpc/whoami").await;
@@ -82,7 +96,7 @@ async fn gatepost_tokens_open_the_door_and_a_missing_one_is_refused_as_neon_refu
 #[tokio::test]
 async fn da_04_other_roles_and_other_keys_are_refused_at_the_door() {
     let key = Ed25519KeyPair::generate().unwrap();
-    let (server, _) = neon(&key).await;
+    let World { server, .. } = neon(&key).await;
     for role in ["postgres", "authenticator", "neon_superuser", ""] {
         let answer = with_token(&server, &token(&key, &claims(role)), "/rpc/whoami").await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{role}");
@@ -95,17 +109,110 @@ async fn da_04_other_roles_and_other_keys_are_refused_at_the_door() {
 #[tokio::test]
 async fn a_revoked_session_ends_access_at_once() {
     let key = Ed25519KeyPair::generate().unwrap();
-    let (server, alive) = neon(&key).await;
+    let World { server, alive, .. } = neon(&key).await;
     let token = token(&key, &claims("authenticated"));
     assert_eq!(with_token(&server, &token, "/rpc/whoami").await.status, StatusCode::OK);
-    alive.store(false, Ordering::Relaxed);
+    *alive.lock().unwrap() = Some(false);
     assert_eq!(with_token(&server, &token, "/rpc/whoami").await.status, StatusCode::UNAUTHORIZED);
+    // No verdict is no access, and not the caller's fault either.
+    *alive.lock().unwrap() = None;
+    assert_eq!(
+        with_token(&server, &token, "/rpc/whoami").await.status,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+}
+
+#[tokio::test]
+async fn a_rotated_key_ends_what_the_old_one_signed() {
+    let (key, other) = (Ed25519KeyPair::generate().unwrap(), Ed25519KeyPair::generate().unwrap());
+    let World { server, published, .. } = neon(&key).await;
+    let (old, new) =
+        (token(&key, &claims("authenticated")), token(&other, &claims("authenticated")));
+    assert_eq!(with_token(&server, &old, "/rpc/whoami").await.status, StatusCode::OK);
+    *published.lock().unwrap() = Some(key_set(&other));
+    assert_eq!(with_token(&server, &old, "/rpc/whoami").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(with_token(&server, &new, "/rpc/whoami").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn jw_30_no_token_a_bad_token_and_missing_keys_are_told_apart() {
+    let key = Ed25519KeyPair::generate().unwrap();
+    let World { server, published, .. } = neon(&key).await;
+    let good = token(&key, &claims("authenticated"));
+    let bad = format!("{}A", good.get(..good.len() - 1).unwrap());
+    assert_eq!(server.get("-", "/rpc/whoami").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(with_token(&server, &bad, "/rpc/whoami").await.status, StatusCode::UNAUTHORIZED);
+    *published.lock().unwrap() = None;
+    for token in [&good, &bad] {
+        let answer = with_token(&server, token, "/rpc/whoami").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers["retry-after"], "1");
+    }
+}
+
+#[tokio::test]
+async fn an_anonymous_token_needs_no_subject_and_no_other_goes_without() {
+    let key = Ed25519KeyPair::generate().unwrap();
+    let World { server, alive, .. } = neon(&key).await;
+    // Nobody is behind it whose session could end.
+    *alive.lock().unwrap() = Some(false);
+    let nobody = |role: &str| {
+        let mut claims = claims(role);
+        claims.as_object_mut().unwrap().remove("sub");
+        token(&key, &claims)
+    };
+    let answer = with_token(&server, &nobody("anonymous"), "/rpc/whoami").await;
+    assert_eq!(answer.body, r#""anonymous:""#);
+    let answer = with_token(&server, &nobody("authenticated"), "/rpc/whoami").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn da_21_one_users_slow_requests_leave_room_for_others() {
+    let key = Ed25519KeyPair::generate().unwrap();
+    let World { server, .. } = neon_with(&key, |settings| {
+        settings.pool_size = 2;
+        settings.authenticated.concurrent_per_user = 1;
+        settings.authenticated.statement_timeout = 60_000;
+    })
+    .await;
+    // The first one holds a lock that all of hers wait for: no time is measured.
+    let (admin, _task) = gatepost_postgres::connect(&server.admin_url).await.unwrap();
+    admin.batch_execute("BEGIN; LOCK TABLE api.notes").await.unwrap();
+    let (alice, mut bob) = (token(&key, &claims("authenticated")), claims("authenticated"));
+    bob["sub"] = "bob".into();
+    let slow = futures_util::future::join_all(
+        (0..20).map(|_| with_token(&server, &alice, "/notes?select=id")),
+    );
+    let quick = async {
+        let answer = with_token(&server, &token(&key, &bob), "/rpc/whoami").await;
+        admin.batch_execute("ROLLBACK").await.unwrap();
+        answer
+    };
+    let (slow, quick) = tokio::join!(slow, quick);
+    assert_eq!(quick.body, r#""authenticated:bob""#);
+    assert!(slow.iter().all(|answer| answer.status == StatusCode::OK), "{slow:?}");
+}
+
+#[tokio::test]
+async fn da_32_a_powerful_login_is_named_with_what_it_may_do() {
+    let server = Server::start("", |_| ()).await;
+    let looked_at = |uri: &str| {
+        let settings = DoorSettings::new(uri, &["api".to_owned()]);
+        let config = Config::door(&settings).unwrap();
+        async move { gatepost_data_api::login(&config).await.unwrap() }
+    };
+    let good = looked_at(&server.state.config().db_uri).await;
+    assert_eq!((good.powers, good.missing), (vec![], vec![]), "{}", good.name);
+    let superuser = looked_at(&server.admin_url).await;
+    assert!(superuser.powers.iter().any(|power| power == "is a superuser"), "{superuser:?}");
+    assert!(superuser.powers.iter().any(|power| power.starts_with("owns tables")), "{superuser:?}");
 }
 
 #[tokio::test]
 async fn keys_are_fetched_from_a_url_and_again_after_a_rotation() {
     let keys: Vec<_> = (0..2).map(|_| Ed25519KeyPair::generate().unwrap()).collect();
-    let published = Arc::new(std::sync::Mutex::new(key_set(&keys[0])));
+    let published = Arc::new(Mutex::new(key_set(&keys[0])));
     let served = Arc::clone(&published);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());

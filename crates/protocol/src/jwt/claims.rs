@@ -21,7 +21,7 @@ impl Claims {
         Self { subject, issued_at, expires_at, all }
     }
 
-    /// `sub`: the user.
+    /// `sub`: the user; empty without one, where that is accepted.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject

@@ -241,13 +241,19 @@ async fn the_sql_of_the_documentation_does_the_same() {
     let admin = installation.database.connect().await;
     let (anonymous, authenticated) =
         (installation.database.role("anonymous"), installation.database.role("authenticated"));
+    let login = installation.database.role("authenticator");
     let own = |sql: &str| {
-        sql.replace("gatepost_server", &installation.runtime)
+        sql.replace("role authenticator", &format!("role {login}"))
+            .replace(
+                "grant anonymous, authenticated to authenticator",
+                &format!("grant {anonymous}, {authenticated} to {login}"),
+            )
+            .replace("gatepost_server", &installation.runtime)
             .replace("to gatepost;", &format!("to {};", installation.owner))
             .replace("role gatepost ", &format!("role {} ", installation.owner))
             .replace("authorization gatepost;", &format!("authorization {};", installation.owner))
-            .replace("role anonymous", &format!("role {anonymous}"))
-            .replace("role authenticated", &format!("role {authenticated}"))
+            .replace("role anonymous ", &format!("role {anonymous} "))
+            .replace("role authenticated ", &format!("role {authenticated} "))
     };
     let mut blocks =
         PAGE.split("```sql\n").skip(1).map(|rest| own(rest.split("```").next().unwrap()));
@@ -264,6 +270,6 @@ async fn the_sql_of_the_documentation_does_the_same() {
         .await
         .unwrap();
     assert_least_privilege(&installation).await;
-    admin.batch_execute(&format!("drop role {anonymous}, {authenticated}")).await.unwrap();
+    admin.batch_execute(&format!("drop role {anonymous}, {authenticated}, {login}")).await.unwrap();
     installation.remove().await;
 }

@@ -1,0 +1,34 @@
+-- API keys, laid out as Better Auth lays them out; `key` is the SHA-256 of the key.
+create table if not exists neon_auth.apikey (
+    id uuid primary key default gen_random_uuid(),
+    "configId" text not null default 'default',
+    name text,
+    start text,
+    "referenceId" text not null,
+    prefix text,
+    key text not null,
+    "refillInterval" integer,
+    "refillAmount" integer,
+    "lastRefillAt" timestamptz,
+    enabled boolean default true,
+    "rateLimitEnabled" boolean default true,
+    "rateLimitTimeWindow" integer,
+    "rateLimitMax" integer,
+    "requestCount" integer default 0,
+    remaining integer,
+    "lastRequest" timestamptz,
+    "expiresAt" timestamptz,
+    "createdAt" timestamptz not null,
+    "updatedAt" timestamptz not null,
+    permissions text,
+    metadata text
+);
+-- Whose hands a key of an organization is in, and the role it acts with. Better Auth does not know them.
+alter table neon_auth.apikey
+    add column if not exists "createdBy" uuid references neon_auth."user" (id) on delete cascade,
+    add column if not exists role text;
+create index if not exists "apikey_configId_idx" on neon_auth.apikey ("configId");
+create index if not exists "apikey_referenceId_idx" on neon_auth.apikey ("referenceId");
+create index if not exists apikey_key_idx on neon_auth.apikey (key);
+create index if not exists "apikey_createdBy_idx" on neon_auth.apikey ("createdBy");
+create index if not exists "apikey_expiresAt_idx" on neon_auth.apikey ("expiresAt") where "expiresAt" is not null;

@@ -1,0 +1,441 @@
+//! The SQL of API keys.
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
+use gatepost_protocol::body::Timestamp;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde_json::Value;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{
+    database::statements::Statement,
+    error::Result,
+    permissions::Statements,
+    user::{self, User},
+};
+
+macro_rules! key_columns {
+    () => {
+        r#"k.id, k."configId", k.name, k.start, k."referenceId", k.prefix, k."refillInterval", k."refillAmount", k."lastRefillAt", k.enabled, k."rateLimitEnabled", k."rateLimitTimeWindow", k."rateLimitMax", k."requestCount", k.remaining, k."lastRequest", k."expiresAt", k."createdAt", k."updatedAt", k.permissions, k.metadata, k."createdBy", k.role"#
+    };
+}
+
+/// Columns of `key_columns!`.
+const COLUMNS: usize = 23;
+
+const CREATE: Statement = Statement::new(
+    "api_key.create",
+    concat!(
+        r#"insert into neon_auth.apikey as k
+  ("configId", name, start, "referenceId", prefix, key, enabled, "rateLimitEnabled", "rateLimitTimeWindow", "rateLimitMax",
+   "requestCount", remaining, "refillAmount", "refillInterval", "expiresAt", "createdAt", "updatedAt", permissions, metadata, "createdBy", role)
+values ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, 0, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18)
+returning "#,
+        key_columns!()
+    ),
+);
+
+const FIND: Statement = Statement::new(
+    "api_key.find",
+    concat!("select ", key_columns!(), " from neon_auth.apikey k where k.id = $1"),
+);
+
+/// The key, and the user in whose hands it is: the owner, or the maker of an organization's key.
+const FIND_BY_HASH: Statement = Statement::new(
+    "api_key.find_by_hash",
+    concat!(
+        "select ",
+        key_columns!(),
+        ", ",
+        user::columns!(),
+        r#"
+from neon_auth.apikey k
+left join neon_auth."user" u
+  on u.id = case when k."configId" = 'organization' then k."createdBy" when k."referenceId" ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then k."referenceId"::uuid end
+where k.key = $1"#
+    ),
+);
+
+/// Counts one use, if every limit allows it. Of many at once, each sees what the one before it left.
+/// $2: now. $3: limits are on.
+const USE: Statement = Statement::new(
+    "api_key.use",
+    concat!(
+        r#"update neon_auth.apikey k set
+  remaining = case
+    when k.remaining is null then null
+    when k."refillInterval" > 0 and k."refillAmount" > 0 and $2 - coalesce(k."lastRefillAt", k."createdAt") > k."refillInterval" * interval '1 millisecond'
+      then k."refillAmount" - 1
+    else k.remaining - 1 end,
+  "lastRefillAt" = case
+    when k.remaining is not null and k."refillInterval" > 0 and k."refillAmount" > 0
+      and $2 - coalesce(k."lastRefillAt", k."createdAt") > k."refillInterval" * interval '1 millisecond' then $2
+    else k."lastRefillAt" end,
+  "requestCount" = case
+    when not $3 or k."rateLimitEnabled" is false or k."rateLimitTimeWindow" is null or k."rateLimitMax" is null then k."requestCount"
+    when k."lastRequest" is null or $2 - k."lastRequest" > k."rateLimitTimeWindow" * interval '1 millisecond' then 1
+    else coalesce(k."requestCount", 0) + 1 end,
+  "lastRequest" = $2,
+  "updatedAt" = $2
+where k.id = $1 and k.enabled is not false and (k."expiresAt" is null or k."expiresAt" >= $2)
+  and (k.remaining is null or k.remaining > 0
+    or k."refillInterval" > 0 and k."refillAmount" > 0 and $2 - coalesce(k."lastRefillAt", k."createdAt") > k."refillInterval" * interval '1 millisecond')
+  and (not $3 or k."rateLimitEnabled" is false or k."rateLimitTimeWindow" is null or k."rateLimitMax" is null
+    or k."lastRequest" is null or $2 - k."lastRequest" > k."rateLimitTimeWindow" * interval '1 millisecond'
+    or coalesce(k."requestCount", 0) < k."rateLimitMax")
+returning "#,
+        key_columns!()
+    ),
+);
+
+const LIST: Statement = Statement::new(
+    "api_key.list",
+    concat!(
+        "select ",
+        key_columns!(),
+        r#" from neon_auth.apikey k
+where k."referenceId" = $1 and (k."configId" = 'organization') = $2
+order by
+  case when not $4::boolean then case $3::text when 'name' then k.name when 'prefix' then k.prefix when 'start' then k.start end end,
+  case when $4 then case $3 when 'name' then k.name when 'prefix' then k.prefix when 'start' then k.start end end desc,
+  case when not $4 then case $3 when 'createdAt' then k."createdAt" when 'updatedAt' then k."updatedAt" when 'expiresAt' then k."expiresAt" when 'lastRequest' then k."lastRequest" end end,
+  case when $4 then case $3 when 'createdAt' then k."createdAt" when 'updatedAt' then k."updatedAt" when 'expiresAt' then k."expiresAt" when 'lastRequest' then k."lastRequest" end end desc,
+  k."createdAt", k.id"#
+    ),
+);
+
+const UPDATE: Statement = Statement::new(
+    "api_key.update",
+    concat!(
+        r#"update neon_auth.apikey k set
+  name = coalesce($2, k.name), enabled = coalesce($3, k.enabled),
+  "expiresAt" = case when $4 then $5 else k."expiresAt" end,
+  metadata = case when $6 then $7 else k.metadata end, "updatedAt" = $8
+where k.id = $1
+returning "#,
+        key_columns!()
+    ),
+);
+
+const DELETE: Statement =
+    Statement::new("api_key.delete", "delete from neon_auth.apikey where id = $1");
+
+const DELETE_OWNED: Statement = Statement::new(
+    "api_key.delete_owned",
+    r#"delete from neon_auth.apikey where "referenceId" = $1 and "configId" <> 'organization' or "createdBy" = $2"#,
+);
+
+const DELETE_EXPIRED: Statement = Statement::new(
+    "api_key.delete_expired",
+    r#"delete from neon_auth.apikey where "expiresAt" < $1"#,
+);
+
+/// Every statement, for the test that prepares them.
+pub(crate) const STATEMENTS: &[&Statement] =
+    &[&CREATE, &FIND, &FIND_BY_HASH, &USE, &LIST, &UPDATE, &DELETE, &DELETE_OWNED, &DELETE_EXPIRED];
+
+/// A key without the key itself. Durations are milliseconds, as Better Auth stores them.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// Row id.
+    pub id: Uuid,
+    /// `default`, or `organization`.
+    pub config_id: String,
+    /// The owner's words for it.
+    pub name: Option<String>,
+    /// Its first characters, to tell keys apart.
+    pub start: Option<String>,
+    /// Id of the user or the organization it belongs to.
+    pub reference_id: String,
+    /// What it begins with.
+    pub prefix: Option<String>,
+    /// Time between refills.
+    pub refill_interval: Option<i32>,
+    /// Uses that a refill gives.
+    pub refill_amount: Option<i32>,
+    /// Last refill.
+    pub last_refill_at: Option<DateTime<Utc>>,
+    /// Usable.
+    pub enabled: Option<bool>,
+    /// Uses are counted.
+    pub rate_limit_enabled: Option<bool>,
+    /// Time without a use after which counting begins anew.
+    pub rate_limit_window: Option<i32>,
+    /// Uses until then.
+    pub rate_limit_max: Option<i32>,
+    /// Uses so far.
+    pub request_count: Option<i32>,
+    /// Uses left; `None`: any number.
+    pub remaining: Option<i32>,
+    /// Last use.
+    pub last_request: Option<DateTime<Utc>>,
+    /// End.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Made.
+    pub created_at: DateTime<Utc>,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+    /// Actions by resource, as JSON.
+    pub permissions: Option<String>,
+    /// An object of the owner's choice, as JSON.
+    pub metadata: Option<String>,
+    /// The user who made an organization's key.
+    pub created_by: Option<Uuid>,
+    /// The role in the organization with which it acts.
+    pub role: Option<String>,
+}
+
+impl ApiKey {
+    /// What it may do; `None`: nothing was said.
+    #[must_use]
+    pub fn permissions(&self) -> Option<Statements> {
+        serde_json::from_value(json(self.permissions.as_deref())).ok()
+    }
+
+    /// Belongs to an organization.
+    #[must_use]
+    pub fn is_organizations(&self) -> bool {
+        self.config_id == super::ORGANIZATION
+    }
+}
+
+/// A stored JSON text; older versions of Better Auth wrote the text of a text.
+fn json(text: Option<&str>) -> Value {
+    match text.and_then(|text| serde_json::from_str(text).ok()) {
+        Some(Value::String(inner)) => serde_json::from_str(&inner).unwrap_or(Value::String(inner)),
+        Some(value) => value,
+        None => Value::Null,
+    }
+}
+
+/// As the wire shows it.
+impl Serialize for ApiKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_struct("ApiKey", 23)?;
+        body.serialize_field("configId", &self.config_id)?;
+        body.serialize_field("name", &self.name)?;
+        body.serialize_field("start", &self.start)?;
+        body.serialize_field("referenceId", &self.reference_id)?;
+        body.serialize_field("prefix", &self.prefix)?;
+        body.serialize_field("refillInterval", &self.refill_interval)?;
+        body.serialize_field("refillAmount", &self.refill_amount)?;
+        body.serialize_field("lastRefillAt", &self.last_refill_at.map(Timestamp))?;
+        body.serialize_field("enabled", &self.enabled)?;
+        body.serialize_field("rateLimitEnabled", &self.rate_limit_enabled)?;
+        body.serialize_field("rateLimitTimeWindow", &self.rate_limit_window)?;
+        body.serialize_field("rateLimitMax", &self.rate_limit_max)?;
+        body.serialize_field("requestCount", &self.request_count)?;
+        body.serialize_field("remaining", &self.remaining)?;
+        body.serialize_field("lastRequest", &self.last_request.map(Timestamp))?;
+        body.serialize_field("expiresAt", &self.expires_at.map(Timestamp))?;
+        body.serialize_field("createdAt", &Timestamp(self.created_at))?;
+        body.serialize_field("updatedAt", &Timestamp(self.updated_at))?;
+        body.serialize_field("permissions", &json(self.permissions.as_deref()))?;
+        body.serialize_field("metadata", &json(self.metadata.as_deref()))?;
+        if self.is_organizations() {
+            body.serialize_field("createdBy", &self.created_by)?;
+            body.serialize_field("role", &self.role)?;
+        }
+        body.serialize_field("id", &self.id)?;
+        body.end()
+    }
+}
+
+fn from_row(row: &Row) -> Result<ApiKey> {
+    Ok(ApiKey {
+        id: row.try_get(0)?,
+        config_id: row.try_get(1)?,
+        name: row.try_get(2)?,
+        start: row.try_get(3)?,
+        reference_id: row.try_get(4)?,
+        prefix: row.try_get(5)?,
+        refill_interval: row.try_get(6)?,
+        refill_amount: row.try_get(7)?,
+        last_refill_at: row.try_get(8)?,
+        enabled: row.try_get(9)?,
+        rate_limit_enabled: row.try_get(10)?,
+        rate_limit_window: row.try_get(11)?,
+        rate_limit_max: row.try_get(12)?,
+        request_count: row.try_get(13)?,
+        remaining: row.try_get(14)?,
+        last_request: row.try_get(15)?,
+        expires_at: row.try_get(16)?,
+        created_at: row.try_get(17)?,
+        updated_at: row.try_get(18)?,
+        permissions: row.try_get(19)?,
+        metadata: row.try_get(20)?,
+        created_by: row.try_get(21)?,
+        role: row.try_get(22)?,
+    })
+}
+
+/// A key about to be stored.
+#[derive(Clone, Debug)]
+pub(super) struct NewRow<'a> {
+    pub(super) config_id: &'a str,
+    pub(super) name: Option<&'a str>,
+    pub(super) start: &'a str,
+    pub(super) reference_id: &'a str,
+    pub(super) prefix: Option<&'a str>,
+    pub(super) hash: &'a str,
+    pub(super) rate_limit_enabled: bool,
+    pub(super) rate_limit_window: i32,
+    pub(super) rate_limit_max: i32,
+    pub(super) remaining: Option<i32>,
+    pub(super) refill_amount: Option<i32>,
+    pub(super) refill_interval: Option<i32>,
+    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) permissions: Option<&'a str>,
+    pub(super) metadata: Option<&'a str>,
+    pub(super) created_by: Option<Uuid>,
+    pub(super) role: Option<&'a str>,
+}
+
+pub(super) async fn create(
+    conn: &impl GenericClient,
+    new: &NewRow<'_>,
+    now: DateTime<Utc>,
+) -> Result<ApiKey> {
+    let statement = conn.prepare_cached(CREATE.sql).await?;
+    let row = conn
+        .query_one(
+            &statement,
+            &[
+                &new.config_id,
+                &new.name,
+                &new.start,
+                &new.reference_id,
+                &new.prefix,
+                &new.hash,
+                &new.rate_limit_enabled,
+                &new.rate_limit_window,
+                &new.rate_limit_max,
+                &new.remaining,
+                &new.refill_amount,
+                &new.refill_interval,
+                &new.expires_at,
+                &now,
+                &new.permissions,
+                &new.metadata,
+                &new.created_by,
+                &new.role,
+            ],
+        )
+        .await?;
+    from_row(&row)
+}
+
+/// The key of that id.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn find(conn: &impl GenericClient, id: Uuid) -> Result<Option<ApiKey>> {
+    let statement = conn.prepare_cached(FIND.sql).await?;
+    conn.query_opt(&statement, &[&id]).await?.as_ref().map(from_row).transpose()
+}
+
+/// The key of that hash, and the user in whose hands it is.
+pub(super) async fn find_by_hash(
+    conn: &impl GenericClient,
+    hash: &str,
+) -> Result<Option<(ApiKey, Option<User>)>> {
+    let statement = conn.prepare_cached(FIND_BY_HASH.sql).await?;
+    let Some(row) = conn.query_opt(&statement, &[&hash]).await? else { return Ok(None) };
+    let holder: Option<Uuid> = row.try_get(COLUMNS)?;
+    let holder = holder.map(|_| user::from_row(&row, COLUMNS)).transpose()?;
+    Ok(Some((from_row(&row)?, holder)))
+}
+
+/// Counts a use; `None`: a limit forbids it.
+pub(super) async fn count_use(
+    conn: &impl GenericClient,
+    id: Uuid,
+    limits: bool,
+    now: DateTime<Utc>,
+) -> Result<Option<ApiKey>> {
+    let statement = conn.prepare_cached(USE.sql).await?;
+    conn.query_opt(&statement, &[&id, &now, &limits]).await?.as_ref().map(from_row).transpose()
+}
+
+/// The keys of a user or an organization, oldest first unless another order is asked.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn list(
+    conn: &impl GenericClient,
+    reference_id: &str,
+    organizations: bool,
+    sort: Option<&str>,
+    descending: bool,
+) -> Result<Vec<ApiKey>> {
+    let statement = conn.prepare_cached(LIST.sql).await?;
+    conn.query(&statement, &[&reference_id, &organizations, &sort, &descending])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
+/// What an owner may change; `Some(None)` empties a member.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Change {
+    pub(super) name: Option<String>,
+    pub(super) enabled: Option<bool>,
+    pub(super) expires_at: Option<Option<DateTime<Utc>>>,
+    pub(super) metadata: Option<Option<String>>,
+}
+
+pub(super) async fn update(
+    conn: &impl GenericClient,
+    id: Uuid,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> Result<Option<ApiKey>> {
+    let statement = conn.prepare_cached(UPDATE.sql).await?;
+    conn.query_opt(
+        &statement,
+        &[
+            &id,
+            &change.name,
+            &change.enabled,
+            &change.expires_at.is_some(),
+            &change.expires_at.flatten(),
+            &change.metadata.is_some(),
+            &change.metadata.clone().flatten(),
+            &now,
+        ],
+    )
+    .await?
+    .as_ref()
+    .map(from_row)
+    .transpose()
+}
+
+/// Deletes a key.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn delete(conn: &impl GenericClient, id: Uuid) -> Result<bool> {
+    let statement = conn.prepare_cached(DELETE.sql).await?;
+    Ok(conn.execute(&statement, &[&id]).await? > 0)
+}
+
+/// Deletes every key that is in a user's hands: the own ones, and those made for organizations. Of a user who is deleted
+/// or whose address is taken over by its owner.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn delete_owned(conn: &impl GenericClient, user: Uuid) -> Result<u64> {
+    let statement = conn.prepare_cached(DELETE_OWNED.sql).await?;
+    Ok(conn.execute(&statement, &[&user.to_string(), &user]).await?)
+}
+
+/// Deletes keys whose time is over: the `deleteAllExpiredApiKeys` of Better Auth.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn delete_expired(conn: &impl GenericClient, now: DateTime<Utc>) -> Result<u64> {
+    let statement = conn.prepare_cached(DELETE_EXPIRED.sql).await?;
+    Ok(conn.execute(&statement, &[&now]).await?)
+}

@@ -1,0 +1,75 @@
+//! The login of the Data API: what it may do by itself (DA-32).
+//!
+//! Every policy is worthless if a request ever runs as a login that is above it. The login therefore has no rights but
+//! that of becoming the callers' roles.
+
+use crate::config::Config;
+
+/// The connected login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Its name.
+    pub name: String,
+    /// What it may do that it must not, in words.
+    pub powers: Vec<String>,
+    /// Callers' roles that it cannot become.
+    pub missing: Vec<String>,
+}
+
+/// Why the login could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// No connection.
+    #[error("the database of the Data API cannot be reached: {0}")]
+    Unreachable(String),
+    /// The database refused.
+    #[error("the login of the Data API could not be examined: {0}")]
+    Postgres(#[from] tokio_postgres::Error),
+}
+
+/// Looks at the login of `config`.
+///
+/// # Errors
+/// [`LoginError`].
+pub async fn login(config: &Config) -> Result<Login, LoginError> {
+    let (client, _connection) = gatepost_postgres::connect(&config.db_uri)
+        .await
+        .map_err(|error| LoginError::Unreachable(error.to_string()))?;
+    examine(&client, config).await.map_err(LoginError::from)
+}
+
+/// See [`login`].
+pub(crate) async fn examine(
+    client: &tokio_postgres::Client,
+    config: &Config,
+) -> Result<Login, tokio_postgres::Error> {
+    const POWERS: &str = "
+        SELECT current_user::text, coalesce(array_agg(p.power) FILTER (WHERE p.held), '{}')
+        FROM pg_catalog.pg_roles r
+        CROSS JOIN LATERAL (VALUES
+            ('is a superuser', r.rolsuper),
+            ('bypasses row level security', r.rolbypassrls),
+            ('creates roles', r.rolcreaterole),
+            ('owns tables that it serves', EXISTS (
+                SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p', 'v') AND pg_has_role(r.oid, c.relowner, 'usage'))),
+            ('reads tables of schema neon_auth', EXISTS (
+                SELECT FROM pg_catalog.pg_class c
+                WHERE c.relnamespace = to_regnamespace('neon_auth') AND c.relkind IN ('r', 'p')
+                  AND has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')))
+        ) p (power, held)
+        WHERE r.rolname = current_user
+        GROUP BY r.oid";
+    const MISSING: &str = "
+        SELECT coalesce(array_agg(w.role), '{}') FROM unnest($1::text[]) w (role)
+        WHERE NOT EXISTS (
+            SELECT FROM pg_catalog.pg_roles r
+            WHERE r.rolname = w.role AND pg_has_role(current_user, r.oid, 'member'))";
+    let row = client.query_one(POWERS, &[&config.db_schemas]).await?;
+    let roles = &config.safety.allowed_roles;
+    Ok(Login {
+        name: row.try_get(0)?,
+        powers: row.try_get(1)?,
+        missing: client.query_one(MISSING, &[roles]).await?.try_get(0)?,
+    })
+}

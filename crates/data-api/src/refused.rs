@@ -1,0 +1,58 @@
+//! Requests that were refused lately, by id: what an administrator can have explained.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::header;
+use uuid::Uuid;
+
+use crate::request::HttpRequest;
+use crate::verify::Identity;
+
+/// Requests remembered; the oldest makes room.
+const MOST: usize = 256;
+/// A larger body is not remembered, and its request cannot be explained by id.
+const LARGEST_BODY: usize = 64 * 1024;
+/// How long one is remembered: it holds what a user sent.
+const KEPT: TimeDelta = TimeDelta::minutes(15);
+
+/// A refused request and who made it.
+#[derive(Clone)]
+pub(crate) struct Refused {
+    id: Uuid,
+    at: DateTime<Utc>,
+    /// Without its token.
+    pub(crate) request: HttpRequest,
+    /// Who made it.
+    pub(crate) identity: Identity,
+}
+
+/// The last of them.
+#[derive(Default)]
+pub(crate) struct Ring(Mutex<VecDeque<Refused>>);
+
+impl Ring {
+    /// Remembers a request; its id is for the answer.
+    pub(crate) fn put(&self, request: &HttpRequest, identity: Identity, at: DateTime<Utc>) -> Uuid {
+        let id = gatepost_protocol::random::uuid();
+        if request.body.len() <= LARGEST_BODY {
+            let mut request = request.clone();
+            request.headers.remove(header::AUTHORIZATION);
+            request.headers.remove(header::COOKIE);
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= MOST {
+                all.pop_front();
+            }
+            all.push_back(Refused { id, at, request, identity });
+        }
+        id
+    }
+
+    /// The request of this id, if it is remembered.
+    pub(crate) fn get(&self, id: Uuid, now: DateTime<Utc>) -> Option<Refused> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|refused| refused.at + KEPT > now);
+        all.iter().find(|refused| refused.id == id).cloned()
+    }
+}
