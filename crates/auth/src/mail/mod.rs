@@ -202,8 +202,7 @@ pub(crate) async fn send(
     to: &str,
     message: &Message,
 ) -> Result<(), Error> {
-    let draft = Draft { to, message, language: language(app, call, message), decoy: false };
-    Ok(write(conn, &app.outbox, draft, call.now).await?)
+    Ok(write(conn, &app.outbox, Draft::of(app, call, to, message), call.now).await?)
 }
 
 /// Does the work of [`send`] where nothing may go out, so that time does not tell (EN-06).
@@ -217,15 +216,19 @@ pub(crate) async fn pretend(
     to: &str,
     message: &Message,
 ) -> Result<(), Error> {
-    let draft = Draft { to, message, language: language(app, call, message), decoy: true };
+    let draft = Draft { decoy: true, ..Draft::of(app, call, to, message) };
     Ok(write(conn, &app.outbox, draft, call.now).await?)
 }
 
-/// The language of the request, where whoever asks is likely to be who reads.
-fn language<'a>(app: &'a App, call: &Call, message: &Message) -> Option<&'a str> {
-    match message {
-        Message::SuspiciousSignIn { .. } => None,
-        _ => Some(app.outbox.languages().negotiate(call.header("accept-language"))),
+impl<'a> Draft<'a> {
+    /// In the language of the request, where whoever asks is likely to be who reads.
+    fn of(app: &'a App, call: &Call, to: &'a str, message: &'a Message) -> Self {
+        let languages = app.outbox.languages();
+        let language = match message {
+            Message::SuspiciousSignIn { .. } => None,
+            _ => Some(languages.negotiate(call.header("accept-language"))),
+        };
+        Self { to, message, language, decoy: false }
     }
 }
 
