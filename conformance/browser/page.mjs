@@ -1,9 +1,12 @@
-// What the page of an application does: the stock clients, created in its own origin.
+// What the page of an application does: it creates one of the stock clients, in its own origin.
 import { createAuthClient as createBetterAuth } from 'better-auth/client';
-import { jwtClient } from 'better-auth/client/plugins';
+import { emailOTPClient, jwtClient, magicLinkClient, organizationClient } from 'better-auth/client/plugins';
 import { createAuthClient as createNeonAuth } from '@neondatabase/auth';
 
-window.clients = {
-  'better-auth': (baseURL) => createBetterAuth({ baseURL, plugins: [jwtClient()] }),
+const create = {
+  'better-auth': (baseURL) => createBetterAuth({ baseURL, plugins: [jwtClient(), emailOTPClient(), magicLinkClient(), organizationClient()] }),
   neon: (baseURL) => createNeonAuth(baseURL),
 };
+// Set by `/settings.js`.
+const { kind, base } = window.settings;
+window.client = create[kind](base);

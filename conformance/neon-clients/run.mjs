@@ -16,7 +16,7 @@ const baseUrl = argv[0] && !argv[0].startsWith('--') ? argv[0].replace(/\/+$/, '
 
 globalThis.AsyncLocalStorage ??= AsyncLocalStorage; // what Next's own server bootstrap does
 registerClients(opt('clients', 'current'));
-for (const f of ['server', 'client', 'otp', 'org', 'admin', 'oauth', 'supabase', 'plain', 'sdk', 'next', 'neonjs', 'ui', 'foundation']) await import(`./flows/${f}.mjs`).catch((e) => { if (e.code !== 'ERR_MODULE_NOT_FOUND' || !e.message.includes(`flows/${f}.mjs`)) throw e; });
+for (const f of ['server', 'client', 'otp', 'org', 'admin', 'oauth', 'supabase', 'plain', 'sdk', 'next', 'neonjs', 'ui', 'foundation', 'data-api']) await import(`./flows/${f}.mjs`).catch((e) => { if (e.code !== 'ERR_MODULE_NOT_FOUND' || !e.message.includes(`flows/${f}.mjs`)) throw e; });
 
 if (flag('list') || !baseUrl) {
   if (!flag('list')) console.error('usage: node run.mjs BASE_URL [--json OUT] [--hooks reference|http|FILE] [--profile neon|better-auth] [--variant NAME=URL] ...');
@@ -50,7 +50,7 @@ const cfg = {
   dataApi, dataApiUrl: dataApiUrl ?? dataApi.url, table: opt('table', 'notes'),
   concurrency: Number(opt('concurrency', 4)), timeoutMs: Number(opt('timeout', 60000)),
 };
-const hookFor = { otp: 'readOtp', link: 'readLink', phone: 'readPhoneOtp', admin: 'promoteAdmin', oauth: 'oauth' };
+const hookFor = { sql: 'sql', otp: 'readOtp', link: 'readLink', phone: 'readPhoneOtp', admin: 'promoteAdmin', oauth: 'oauth' };
 cfg.skipReason = (d) => {
   if (d.since15 && profile === 'better-auth-1.4') return 'better-auth >= 1.5 behaviour (the Neon service was observed to have it)';
   if (d.neon && profile !== 'neon') return 'Neon-only behaviour, not part of better-auth';
@@ -58,6 +58,7 @@ cfg.skipReason = (d) => {
   const hooks = d.variant ? variants[d.variant].hooks : cfg.hooks;
   for (const n of d.needs ?? []) {
     if (n === 'dataApi') continue;
+    if (n === 'realDataApi') { if (dataApi) return 'needs --data-api URL'; continue; }
     if (!hooks[hookFor[n]]) return `needs hook ${hookFor[n]} (--hooks)`;
   }
   if (d.optional && flag('no-optional')) return 'optional';

@@ -64,7 +64,12 @@ async fn node_by_discovery(server: &Server) -> Result<Counts> {
 
 async fn start(binary: &Path, dir: &Path, name: &str, postgres: &Postgres) -> Result<Server> {
     let database_url = postgres.create_database(name).await?;
-    let place = Place { port: free_port()?, database_url: &database_url, hashed_tokens: true };
+    let place = Place {
+        port: free_port()?,
+        database_url: &database_url,
+        hashed_tokens: true,
+        provider: None,
+    };
     let mut config = profiles::neon("default", &place);
     if name == "short-tokens" {
         profiles::merge(&mut config, toml! { jwt = { expires_in = 1 } });

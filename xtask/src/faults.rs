@@ -75,7 +75,7 @@ pub(crate) async fn run(options: &Options) -> Result<Counts> {
 }
 
 async fn start(binary: &Path, dir: &Path, database_url: &str) -> Result<Server> {
-    let place = Place { port: free_port()?, database_url, hashed_tokens: true };
+    let place = Place { port: free_port()?, database_url, hashed_tokens: true, provider: None };
     let config = profiles::neon("default", &place);
     Server::start(binary, dir, "faults", &config, &client()).await
 }

@@ -8,6 +8,7 @@ mod command;
 mod conformance;
 mod examples;
 mod faults;
+mod guesses;
 mod http;
 mod node;
 mod postgres;
@@ -46,10 +47,12 @@ enum Command {
     Bench(bench::Options),
     /// SIGKILL of the server and of Postgres during load.
     Faults(faults::Options),
+    /// Fifty guesses of one code at once, over two server processes on one database.
+    Guesses,
     /// The example applications, against the built binary.
     Examples,
-    /// Sign-up to sign-out in headless Chromium, from a page on another origin.
-    Browser,
+    /// The stock clients in headless Chromium: sessions, mail, other providers; same origin and another site.
+    Browser(browser::Options),
 }
 
 #[derive(Subcommand)]
@@ -58,6 +61,8 @@ enum Suite {
     BetterAuth(conformance::better_auth::Options),
     /// The unmodified npm clients.
     Neon(conformance::neon::Options),
+    /// The Data API of the server, by the npm clients of applications.
+    DataApi(conformance::data_api::Options),
     /// Gatepost and Better Auth on Node over one database.
     Shared,
 }
@@ -99,12 +104,16 @@ async fn run(command: Command) -> Result<Counts> {
         Command::Conformance(Suite::Neon(options)) => {
             closing(conformance::neon::run(&options).await)
         }
+        Command::Conformance(Suite::DataApi(options)) => {
+            closing(conformance::data_api::run(&options).await)
+        }
         Command::Tree => tree::run().await,
         Command::Bench(options) => bench::run(&options).await,
         Command::Conformance(Suite::Shared) => closing(conformance::shared::run().await),
         Command::Faults(options) => closing(faults::run(&options).await),
+        Command::Guesses => closing(guesses::run().await),
         Command::Examples => closing(examples::run().await),
-        Command::Browser => closing(browser::run().await),
+        Command::Browser(options) => closing(browser::run(&options).await),
     }
 }
 

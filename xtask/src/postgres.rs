@@ -67,6 +67,16 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// A program of the server's version.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
+    /// Everything it has logged.
+    pub(crate) fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.dir.path().join("log"))?)
+    }
+
     /// The process id of the postmaster.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.id()

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use crate::command::{cargo, exists, tests};
-use crate::conformance::{better_auth, neon, shared};
+use crate::conformance::{better_auth, data_api, neon, shared};
 use crate::report::{Counts, Report};
-use crate::{browser, examples};
+use crate::{browser, examples, guesses};
 
 /// Tests of the crates, then the suites that drive the built binary.
 pub(crate) async fn run() -> Result<Counts> {
@@ -33,7 +33,9 @@ pub(crate) async fn steps(report: &mut Report) {
         .await;
     report.step("conformance neon", neon::run(&neon::Options::default())).await;
     report.step("conformance neon, hashed", neon::run(&neon::Options::hashed())).await;
+    report.step("conformance data-api", data_api::run(&data_api::Options::default())).await;
     report.step("one database, two servers", shared::run()).await;
+    report.step("guesses at once, two servers", guesses::run()).await;
     report.step("examples", examples::run()).await;
-    report.step("browser", browser::run()).await;
+    report.step("browser", browser::run(&browser::Options::default())).await;
 }

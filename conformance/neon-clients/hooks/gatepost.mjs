@@ -15,18 +15,24 @@ export default function create({ baseUrl }) {
     return r.json();
   };
   const newest = async (to, kind, since) => (await inbox(to, kind)).filter((m) => !since || new Date(m.at).getTime() >= since).at(-1)?.data;
+  const fixture = async (sql, params) => {
+    const r = await fetch(`${process.env.HARNESS_SIDECAR}/${port}/__fixture`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ sql, params }),
+    });
+    const answer = await r.json();
+    if (answer.error) throw new Error(`${sql}: ${answer.error}`);
+    return answer;
+  };
   return {
     readOtp: ({ email, type, since }) => poll(async () => (await newest(email, OTP[type], since))?.otp),
     readPhoneOtp: ({ phone, since }) => poll(async () => (await newest(phone, undefined, since))?.otp),
     readLink: ({ email, type, since }) => poll(() => newest(email, LINK[type], since)),
     countMail: async ({ email, type }) => (await inbox(email)).filter((m) => !type || m.kind === OTP[type] || m.kind === LINK[type]).length,
+    sql: async (text) => { for (const one of text.split(';')) await fixture(one, []); },
     promoteAdmin: async ({ userId, email }) => {
-      const r = await fetch(`${process.env.HARNESS_SIDECAR}/${port}/__fixture`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ sql: `update "user" set role='admin' where ${userId ? 'id' : 'email'}=$1`, params: [userId ?? email] }),
-      });
-      const answer = await r.json();
+      const answer = await fixture(`update "user" set role='admin' where ${userId ? 'id' : 'email'}=$1`, [userId ?? email]);
       if (answer.rowCount !== 1) throw new Error(`promote: ${JSON.stringify(answer)}`);
     },
     ...(process.env.HARNESS_OAUTH ? {

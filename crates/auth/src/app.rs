@@ -33,8 +33,10 @@ use crate::{
     keys::Keys,
     mail::Outbox,
     metrics::Metrics,
+    oauth::Providers,
     password::Hasher,
     permissions::Roles,
+    phone_number::Texts,
     session::{self, Live, Reader},
     throttle::Throttle,
     wire,
@@ -86,6 +88,8 @@ pub struct Inner {
     pub sealer: Sealer,
     /// Calls to other machines.
     pub outbound: Outbound,
+    /// Where users may sign in besides here.
+    pub providers: Providers,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
     /// What roles of the admin feature may do.
@@ -120,16 +124,20 @@ impl App {
             captcha: Captcha::new(&config.captcha, &endpoints)?,
             cookie_cache: session::cache::cache(&config),
             keys: Keys::default(),
-            outbox: Arc::new(Outbox::new(
-                &config.mail.named(&config.app_name),
-                self::sealer(&config),
-                config.inbox.enabled,
-            )?),
+            outbox: Arc::new(
+                Outbox::new(
+                    &config.mail.named(&config.app_name),
+                    self::sealer(&config),
+                    config.inbox.enabled,
+                )?
+                .with_texts(Texts::new(&config, &sealer, &clock)?),
+            ),
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),
             live: Live::start(&db),
             mounts: Mount::all(&config, &public_url).into_iter().map(Arc::new).collect(),
             outbound: Outbound::new(config.outbound.reach())?,
+            providers: Providers::new(&config.social)?,
             metrics: Metrics::default(),
             admin_roles: admin::configured_roles(&config.admin),
             features: wire::features(&config.features),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::address;
 pub use crate::{
     admin::Config as Admin,
+    anonymous::Config as Anonymous,
     api_key::Config as ApiKeys,
     captcha::Config as Captcha,
     device::Config as Device,
@@ -19,15 +20,20 @@ pub use crate::{
     email_verification::Config as EmailVerification,
     http::origin::AmbiguousRedirects,
     keys::Config as Jwt,
+    last_login_method::Config as LastLoginMethod,
     magic_link::Config as MagicLink,
     mail::config::{InboxConfig as Inbox, MailConfig as Mail},
     next_step::Config as NextStep,
+    oauth::config::{Config as Social, Provider as SocialProvider},
+    one_time_token::Config as OneTimeToken,
     organization::Config as Organization,
     passkey::Config as Passkey,
     password::Config as EmailPassword,
+    phone_number::Config as PhoneNumber,
     session::Config as Session,
     two_factor::Config as TwoFactor,
     user::{ChangeEmailConfig as ChangeEmail, DeleteUserConfig as DeleteUser},
+    username::Config as Username,
     users_sync::Config as UsersSync,
 };
 
@@ -79,10 +85,22 @@ pub struct Config {
     pub magic_link: MagicLink,
     /// Mailed codes.
     pub email_otp: EmailOtp,
+    /// Sign-in at other providers.
+    pub social: Social,
     /// Sign-in of devices by a code that is approved elsewhere.
     pub device: Device,
     /// Proof that a person is there.
     pub captcha: Captcha,
+    /// User names.
+    pub username: Username,
+    /// Telephone numbers and codes by text message.
+    pub phone_number: PhoneNumber,
+    /// Guests.
+    pub anonymous: Anonymous,
+    /// Tokens that take a session over to another place.
+    pub one_time_token: OneTimeToken,
+    /// Which way somebody signed in last.
+    pub last_login_method: LastLoginMethod,
     /// The second factor.
     pub two_factor: TwoFactor,
     /// Passkeys.
@@ -138,8 +156,14 @@ impl Default for Config {
             email_verification: EmailVerification::default(),
             magic_link: MagicLink::default(),
             email_otp: EmailOtp::default(),
+            social: Social::default(),
             device: Device::default(),
             captcha: Captcha::default(),
+            username: Username::default(),
+            phone_number: PhoneNumber::default(),
+            anonymous: Anonymous::default(),
+            one_time_token: OneTimeToken::default(),
+            last_login_method: LastLoginMethod::default(),
             two_factor: TwoFactor::default(),
             passkey: Passkey::default(),
             change_email: ChangeEmail::default(),
@@ -341,15 +365,15 @@ pub struct Features {
     pub teams: bool,
     /// Several accounts in one browser.
     pub multi_session: bool,
-    /// Members for telephone numbers.
+    /// Telephone numbers and codes by text message: `[phone_number]`.
     pub phone_number: bool,
-    /// Members for user names.
+    /// User names: `[username]`.
     pub username: bool,
-    /// The member that marks guests.
+    /// Guests: `[anonymous]`.
     pub anonymous: bool,
     /// The member that tells of a second factor.
     pub two_factor: bool,
-    /// The member that tells how the user last signed in.
+    /// A cookie and a member that tell how the user last signed in: `[last_login_method]`.
     pub last_login_method: bool,
 }
 

@@ -121,6 +121,9 @@ impl From<tokio_postgres::Error> for Error {
         if error.code() == Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE) {
             return NUL.into();
         }
+        if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) {
+            return Self::Busy(1);
+        }
         // Class 08 is a broken connection, 57P01..57P03 a server going down or coming up, 53300 too many clients.
         let gone = error.is_closed()
             || error.as_db_error().is_none() && error.code().is_none()

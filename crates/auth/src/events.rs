@@ -44,10 +44,22 @@ pub enum Event {
     EmailVerified,
     /// A user moved to another address.
     EmailChanged { from: String, to: String },
+    /// A telephone number was proven and given to a user, or taken away.
+    PhoneNumberChanged { number: Option<String> },
+    /// A user chose another name for signing in.
+    UsernameChanged { username: Option<String> },
+    /// A guest signed in as somebody: what the guest had belongs to that user now.
+    GuestLinked { guest: Uuid },
+    /// A one-time token was made for a session.
+    OneTimeTokenMade { session: Uuid },
+    /// A session was taken over to another place by a one-time token.
+    OneTimeTokenUsed { session: Uuid },
     /// A code or a link was asked for; the purpose as Better Auth spells it.
     CodeRequested { purpose: &'static str },
     /// The owner of a mailbox took over a user who never proved it: what the stranger left is gone.
     AccountAdopted { email: String },
+    /// A user got another way in, at this provider.
+    AccountLinked { provider: String },
     /// A way in was removed.
     AccountUnlinked,
     /// A first factor was proven, a second one is asked for.
@@ -160,10 +172,14 @@ pub enum Refused {
     Captcha,
     /// Two sessions in one request.
     AmbiguousSession,
+    /// A session verifier without the challenge of the browser that it is for.
+    ForeignVerifier,
     /// An administrator acting as the user, where only the user may act.
     Impersonation,
     /// An API key that is unknown, over, or used up.
     ApiKey,
+    /// Another provider's word was not enough.
+    Social,
 }
 
 impl Refused {
@@ -181,8 +197,10 @@ impl Refused {
             Self::RedirectTarget => "redirect-target",
             Self::Captcha => "captcha",
             Self::AmbiguousSession => "ambiguous-session",
+            Self::ForeignVerifier => "foreign-verifier",
             Self::Impersonation => "impersonation",
             Self::ApiKey => "api-key",
+            Self::Social => "social",
         }
     }
 }
@@ -202,8 +220,14 @@ impl Event {
             Self::PasswordReset => "password-reset",
             Self::EmailVerified => "email-verified",
             Self::EmailChanged { .. } => "email-changed",
+            Self::PhoneNumberChanged { .. } => "phone-number-changed",
+            Self::UsernameChanged { .. } => "username-changed",
+            Self::GuestLinked { .. } => "guest-linked",
+            Self::OneTimeTokenMade { .. } => "one-time-token-made",
+            Self::OneTimeTokenUsed { .. } => "one-time-token-used",
             Self::CodeRequested { .. } => "code-requested",
             Self::AccountAdopted { .. } => "account-adopted",
+            Self::AccountLinked { .. } => "account-linked",
             Self::AccountUnlinked => "account-unlinked",
             Self::TwoFactorAsked => "two-factor-asked",
             Self::TwoFactorEnabled => "two-factor-enabled",
@@ -238,15 +262,21 @@ impl Event {
             | Self::UserDeleted { email } => {
                 json!({ "email": email })
             }
+            Self::AccountLinked { provider } => json!({ "provider": provider }),
             Self::CodeRequested { purpose } => json!({ "purpose": purpose }),
             Self::DeviceRequested { client }
             | Self::DeviceApproved { client }
             | Self::DeviceDenied { client } => json!({ "client": client }),
+            Self::PhoneNumberChanged { number } => json!({ "phoneNumber": number }),
+            Self::UsernameChanged { username } => json!({ "username": username }),
+            Self::GuestLinked { guest } => json!({ "guest": guest }),
+            Self::SessionRevoked { session }
+            | Self::OneTimeTokenMade { session }
+            | Self::OneTimeTokenUsed { session } => json!({ "session": session }),
             Self::BackupCodeUsed { left } => json!({ "left": left }),
             Self::PasskeyAdded { passkey } | Self::PasskeyRemoved { passkey } => {
                 json!({ "passkey": passkey })
             }
-            Self::SessionRevoked { session } => json!({ "session": session }),
             Self::EmailChanged { from, to } => json!({ "from": from, "to": to }),
             Self::Refused { why, email: None, detail } => {
                 json!({ "why": why.as_str(), "detail": detail })
@@ -278,8 +308,11 @@ impl Event {
 
     const fn session(&self) -> Option<Uuid> {
         match self {
-            Self::SignedIn { session, .. } | Self::SessionRevoked { session } => Some(*session),
             Self::ByAdmin { deed, .. } => deed.session(),
+            Self::SignedIn { session, .. }
+            | Self::SessionRevoked { session }
+            | Self::OneTimeTokenMade { session }
+            | Self::OneTimeTokenUsed { session } => Some(*session),
             _ => None,
         }
     }

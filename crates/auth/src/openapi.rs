@@ -123,6 +123,7 @@ fn kind(kind: Kind) -> Value {
         Kind::Record => json!({ "type": "object" }),
         Kind::Number => json!({ "type": "number" }),
         Kind::Any => json!({}),
+        Kind::List => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Texts => json!({
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
         }),

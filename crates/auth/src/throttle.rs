@@ -15,8 +15,10 @@ use crate::{
         Limit, Limits, RetryAfter,
         account::{Backoff, Permit},
         rules::{CustomRule, RequestRules},
+        text,
     },
     mail::{self, Message},
+    phone_number::{self, PhoneNumber},
     user::{Email, User},
 };
 
@@ -111,6 +113,20 @@ impl Throttle {
             Some(email) => self.may_mail(&email, now).await,
             None => false,
         }
+    }
+
+    /// Counts a text message that this client asks for.
+    ///
+    /// # Errors
+    /// Limited.
+    pub async fn may_text(
+        &self,
+        limits: &phone_number::Limits,
+        number: &PhoneNumber,
+        call: &Call,
+    ) -> Result<()> {
+        let network = text::network(&call.address());
+        Ok(self.limits.may_text(limits, number, &network, call.now).await?)
     }
 
     fn is_known_device(&self, app: &App, call: &Call, email: &str) -> bool {

@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Create, list and repair users
     #[command(subcommand)]
     User(UserCommand),
+    /// Make, list, verify and delete API keys
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// List and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -181,6 +184,43 @@ pub(crate) enum UserCommand {
     Unban {
         /// Email address
         email: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiKeyCommand {
+    /// Make a key for a user; it is printed once
+    Create {
+        /// Email address of the owner
+        email: String,
+        /// What the key is for
+        #[arg(long)]
+        name: Option<String>,
+        /// What the key permits, as `resource:action`; may be repeated
+        #[arg(long, value_name = "RESOURCE:ACTION")]
+        permit: Vec<String>,
+        /// How often it may be used; without it, any number of times
+        #[arg(long, value_name = "NUMBER")]
+        uses: Option<i32>,
+        /// Days until it ends; without it, as configured
+        #[arg(long)]
+        days: Option<u32>,
+    },
+    /// List the keys of a user
+    List {
+        /// Email address of the owner
+        email: String,
+    },
+    /// Check a key, read from standard input; counts as a use
+    Verify {
+        /// What the key must permit, as `resource:action`; may be repeated
+        #[arg(long, value_name = "RESOURCE:ACTION")]
+        permit: Vec<String>,
+    },
+    /// Delete a key
+    Delete {
+        /// Its id, as `list` shows it
+        id: uuid::Uuid,
     },
 }
 

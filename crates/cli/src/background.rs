@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use gatepost_auth::{
+    anonymous, api_key,
     app::App,
     device::store as devices,
     error::Error,
@@ -20,6 +21,8 @@ use crate::config::Process;
 const KEYS: Duration = Duration::from_secs(60);
 /// How long expired rows stay, for whoever asks what became of them.
 const KEPT: TimeDelta = TimeDelta::days(1);
+/// API keys that ended stay in their owner's list for as long: a program that stopped working is looked for later.
+const KEYS_KEPT: TimeDelta = TimeDelta::days(30);
 /// How often expired rows are removed.
 const PURGE: Duration = Duration::from_secs(10 * 60);
 
@@ -112,6 +115,15 @@ async fn sync_users(app: App) {
     }
 }
 
+/// Guests who have not been here for as long as the configuration says.
+async fn remove_guests(app: &App, conn: &deadpool_postgres::Client) -> Result<u64, Error> {
+    let days = app.config.anonymous.remove_after_days;
+    if days == 0 || !app.config.features.anonymous {
+        return Ok(0);
+    }
+    anonymous::purge(conn, app.clock.now() - TimeDelta::days(days.into())).await
+}
+
 async fn remove_expired(app: App) {
     let now = app.clock.now();
     let removed = async {
@@ -120,7 +132,9 @@ async fn remove_expired(app: App) {
         loop {
             let batch = sessions::purge(&conn, now - KEPT).await?
                 + verification::purge(&conn, now - KEPT).await?
-                + devices::purge(&conn, now - KEPT).await?;
+                + devices::purge(&conn, now - KEPT).await?
+                + remove_guests(&app, &conn).await?
+                + api_key::delete_expired(&conn, now - KEYS_KEPT).await?;
             rows += batch;
             if batch == 0 {
                 return Ok::<u64, Error>(rows);

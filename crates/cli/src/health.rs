@@ -128,12 +128,17 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
 /// The development inbox under `/inbox`.
 pub(crate) fn inbox_router(app: &App, wakes: Wakes) -> Router {
     let inbox = mail::inbox::router(app.db.clone(), Arc::clone(&app.outbox), wakes);
+    let router = Router::new()
+        .nest("/inbox", inbox)
+        .route("/inbox/", get(|| async { Redirect::permanent("/inbox") }));
+    on_known_hosts(app, router)
+}
+
+/// Answers under the names of this machine and of the public URL only.
+pub(crate) fn on_known_hosts(app: &App, router: Router) -> Router {
     let own =
         Url::parse(&app.config.public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    Router::new()
-        .nest("/inbox", inbox)
-        .route("/inbox/", get(|| async { Redirect::permanent("/inbox") }))
-        .layer(middleware::from_fn_with_state(own, known_host_only))
+    router.layer(middleware::from_fn_with_state(own, known_host_only))
 }
 
 /// A page of a stranger that points its own host name at this machine must not read codes (DNS rebinding).

@@ -1,5 +1,6 @@
 //! `gatepost`: the one binary.
 
+mod api_key;
 mod args;
 mod background;
 mod completions;
@@ -61,6 +62,7 @@ fn run(args: Args) -> anyhow::Result<()> {
         Command::Migrate { dry_run } => migrate::run(dry_run, config, &environment),
         Command::User(command) => user::run(command, config, &environment),
         Command::Mail(command) => mail::run(&command, config, &environment),
+        Command::ApiKey(command) => api_key::run(command, config, &environment),
         Command::Keys(command) => keys::run(command, config, &environment),
     }
 }

@@ -232,7 +232,11 @@ async fn set_password(app: &App, email: &Email) -> anyhow::Result<()> {
     output::print(&format!("{} has a new password; {ended} sessions ended\n", user.email))
 }
 
-fn parse(text: &str) -> anyhow::Result<Email> {
+/// An address as people type it.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn parse(text: &str) -> anyhow::Result<Email> {
     Email::parse(text)
         .ok_or_else(|| Refused(vec![format!("{text:?} is not an email address")]).into())
 }
@@ -241,15 +245,24 @@ fn local_part(email: &Email) -> &str {
     email.as_str().split('@').next().unwrap_or_default()
 }
 
-/// Standard input without the line end that `echo` adds.
 fn read_password() -> anyhow::Result<String> {
+    read_secret("password")
+}
+
+/// Standard input without the line end that `echo` adds.
+///
+/// # Errors
+/// Nothing came.
+pub(crate) fn read_secret(what: &str) -> anyhow::Result<String> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("the password on standard input")?;
-    let password = text.trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
-        return Err(Refused(vec!["no password came on standard input".to_owned()]).into());
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .with_context(|| format!("the {what} on standard input"))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(Refused(vec![format!("no {what} came on standard input")]).into());
     }
-    Ok(password.to_owned())
+    Ok(secret.to_owned())
 }
 
 /// What an endpoint would have answered, for a terminal.

@@ -200,3 +200,54 @@ fn spans_reach_a_collector_at_the_latest_when_the_server_ends() {
     assert!(received.starts_with("POST /v1/traces "), "{received}");
     assert!(received.contains("gatepost") && received.contains("request"), "{received}");
 }
+
+fn location(answer: &support::Answer) -> String {
+    let line = answer.head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
+    });
+    line.unwrap_or_else(|| panic!("no location: {answer:?}"))
+}
+
+#[test]
+fn signing_in_with_google_and_others_needs_no_account_there() {
+    let dir = directory();
+    let (running, ready) = dev(dir.path(), &["--port", "0"]);
+    assert_eq!(ready["providers"], json!(["github", "google", "vercel"]));
+    let auth = ready["auth_url"].as_str().unwrap();
+    for provider in ["google", "github", "vercel"] {
+        let body = json!({ "provider": provider, "callbackURL": "/dash" });
+        let started = post(&format!("{auth}/sign-in/social"), &body);
+        assert_eq!(started.status, 200, "{started:?}");
+        let page = started.json()["url"].as_str().unwrap().to_owned();
+        assert!(get(&page).text.contains("Margaret Hamilton"), "{page}");
+        let chosen = get(&format!("{page}&account=margaret@example.com"));
+        let back = location(&chosen);
+        assert!(back.starts_with(&format!("{auth}/callback/{provider}?code=")), "{back}");
+        let ended = location(&get(&back));
+        let (_, verifier) = ended.split_once("neon_auth_session_verifier=").expect(&ended);
+        let url = format!("{auth}/get-session?neon_auth_session_verifier={verifier}");
+        let session = request("GET", &url, &[("cookie", &started.cookies())], None).json();
+        assert_eq!(session["user"]["email"], "margaret@example.com", "{provider}: {session}");
+        assert_eq!(session["user"]["emailVerified"], true);
+    }
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[test]
+fn a_provider_with_credentials_of_its_own_is_left_alone_and_one_without_is_stood_in_for() {
+    let dir = directory();
+    let settings = "[social.providers.google]\nclient_id = \"own\"\nclient_secret = \"secret\"\n\
+        [social.providers.discord]\nname = \"Our Discord\"\n";
+    fs::write(dir.path().join("gatepost.toml"), settings).unwrap();
+    let (running, ready) = dev(dir.path(), &["--port", "0"]);
+    assert_eq!(ready["providers"], json!(["discord", "github", "vercel"]));
+    let auth = ready["auth_url"].as_str().unwrap();
+    let url = |provider: &str| {
+        let body = json!({ "provider": provider, "callbackURL": "/dash" });
+        post(&format!("{auth}/sign-in/social"), &body).json()["url"].as_str().unwrap().to_owned()
+    };
+    assert!(url("google").starts_with("https://accounts.google.com/"));
+    assert!(get(&url("discord")).text.contains("Our Discord"));
+    assert_eq!(running.terminate(), Some(0));
+}

@@ -48,6 +48,8 @@ fn a_server_is_alive_ready_counted_and_ends_on_sigterm() {
         json!({ "status": "ready", "database": "reachable", "schema": "right", "keys": "loaded" })
     );
     assert_eq!(get(&format!("{origin}/api/auth/ok")).status, 200);
+    let stand_in = format!("{origin}/dev-provider/google/jwks");
+    assert_eq!(get(&stand_in).status, 404, "nobody is stood in for in production");
     assert_eq!(get(&format!("{origin}/.well-known/jwks.json")).status, 200);
     assert_eq!(get(&format!("{origin}/inbox/messages")).status, 404);
     let numbers = get(&format!("{origin}/metrics"));

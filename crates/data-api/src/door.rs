@@ -170,7 +170,16 @@ pub(crate) async fn identify(
         return verify::authorize(claims.as_ref().clone(), config, now);
     }
     let remote = state.remote_keys();
-    let claims = verify::decode(&token, remote.as_deref().or(config.jwt_keys.as_ref()))?;
+    if config.jwt_keys_url.is_some() && remote.is_none() {
+        return Err(unavailable());
+    }
+    let claims = verify::decode(&token, remote.as_deref().or(config.jwt_keys.as_ref()))
+        .inspect_err(|_| {
+            let known = |kid: String| remote.as_ref().is_some_and(|keys| keys.has(&kid));
+            if verify::kid(&token).is_some_and(|kid| !known(kid)) {
+                state.want_keys();
+            }
+        })?;
     state.cache().put(&token, Arc::new(claims.clone()));
     verify::authorize(claims, config, now)
 }

@@ -9,14 +9,17 @@
 //! that is prepared on a connection for the first time waits for that: it must happen within the transaction, as the
 //! role, because looking up names needs rights on their schema.
 
+mod outcome;
+
 use std::pin::Pin;
 use std::task::Poll;
 
-use bytes::Bytes;
 use deadpool_postgres::Object;
 use futures_util::future::{BoxFuture, JoinAll, MaybeDone, join, join_all, maybe_done};
-use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
+
+pub use outcome::{Outcome, ResultRow};
 
 use crate::error::{ApiError, ErrorKind};
 use crate::sql::{OpenApiStatements, Statement};
@@ -69,38 +72,6 @@ pub struct Transaction {
     pub end: End,
 }
 
-/// The response row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResultRow {
-    /// Rows there are.
-    pub total: Option<i64>,
-    /// Rows in the response.
-    pub page_total: i64,
-    /// `key=eq.value` of the inserted row.
-    pub location: Vec<String>,
-    /// Body.
-    pub body: Bytes,
-    /// `response.headers`
-    pub headers: Option<String>,
-    /// `response.status`
-    pub status: Option<String>,
-    /// Rows inserted rather than updated.
-    pub inserted: Option<i32>,
-    /// The planner's guess of the total.
-    pub planned: Option<i64>,
-}
-
-/// What came back.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// Rows.
-    Rows(ResultRow),
-    /// A query plan.
-    Plan(Bytes),
-    /// What the role may see: relations, function OIDs, comment of the schema.
-    OpenApi { tables: Vec<String>, functions: Vec<u32>, description: Option<String> },
-}
-
 /// Why a transaction failed.
 #[derive(Debug)]
 pub enum Failure {
@@ -118,23 +89,6 @@ impl From<tokio_postgres::Error> for Failure {
             Some(database) => Self::Database(Box::new(database.clone())),
             None => Self::Connection(error.to_string()),
         }
-    }
-}
-
-/// Bytes of a value whatever its type; JSONB's version byte is dropped.
-struct Raw(Bytes);
-
-impl<'a> FromSql<'a> for Raw {
-    fn from_sql(
-        ty: &Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        let raw = if *ty == Type::JSONB { raw.strip_prefix(&[1]).unwrap_or(raw) } else { raw };
-        Ok(Self(Bytes::copy_from_slice(raw)))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
     }
 }
 
@@ -223,20 +177,25 @@ async fn attempt(
     prepare: bool,
 ) -> Result<Outcome, Failure> {
     let client: &Client = connection;
+    // Names of the system alone: it needs no right, and so no transaction. Once per connection and number of settings.
+    let settings = match prepare {
+        true => Some(prepared(connection, &transaction.settings).await?),
+        false => None,
+    };
     let mut head: Vec<BoxFuture<'_, Reply>> = vec![Box::pin(simple(client, begin(transaction)))];
-    head.push(Box::pin(query(client, &transaction.settings)));
+    head.push(Box::pin(send(client, &transaction.settings, settings.as_ref())));
     if let Some(statement) = &transaction.pre_request {
         head.push(Box::pin(query(client, statement)));
     }
     let mut head = Box::pin(maybe_done(join_all(head)));
     // The first poll sends.
     let _ = poll_once(&mut head).await;
-    let prepared = match (&transaction.work, prepare) {
-        (Work::Rows { main, .. }, true) => prepared(connection, main, &mut head).await,
+    let main = match (&transaction.work, prepare) {
+        (Work::Rows { main, .. }, true) => prepared_within(connection, main, &mut head).await,
         _ => Ok(None),
     };
-    let prepared = match prepared {
-        Ok(prepared) => prepared,
+    let main = match main {
+        Ok(main) => main,
         Err(error) => {
             head.as_mut().await;
             client.batch_execute("ROLLBACK").await?;
@@ -250,7 +209,7 @@ async fn attempt(
     let waits = !conditions.is_empty();
     let mut tail: Vec<BoxFuture<'_, Reply>> = Vec::new();
     for (index, statement) in statements.into_iter().enumerate() {
-        let prepared = prepared.as_ref().filter(|_| index == 0);
+        let prepared = main.as_ref().filter(|_| index == 0);
         tail.push(Box::pin(send(client, statement, prepared)));
     }
     if !waits {
@@ -269,7 +228,7 @@ async fn attempt(
             return Err(failure);
         }
     };
-    let outcome = outcome(&transaction.work, &results)?;
+    let outcome = outcome::outcome(&transaction.work, &results)?;
     if waits {
         judge(client, transaction.end, conditions, &outcome).await?;
     }
@@ -297,6 +256,14 @@ async fn judge(
     first_error(join_all(endings).await).map(drop)
 }
 
+impl Transaction {
+    /// Parameters of the statement that has most.
+    pub fn most_parameters(&self) -> usize {
+        let all = self.work.statements().into_iter().chain([&self.settings]);
+        all.map(|statement| statement.params.len()).max().unwrap_or_default()
+    }
+}
+
 impl Work {
     fn statements(&self) -> Vec<&Statement> {
         match self {
@@ -314,8 +281,17 @@ impl Work {
     }
 }
 
-/// The statement as prepared on this connection; preparing it waits for `head`, which opens the transaction.
+/// The statement as prepared on this connection.
 async fn prepared(
+    connection: &Object,
+    statement: &Statement,
+) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+    let types: Vec<Type> = statement.params.iter().map(|param| param.kind.clone()).collect();
+    connection.prepare_typed_cached(&statement.text, &types).await
+}
+
+/// The same; preparing it waits for `head`, which opens the transaction.
+async fn prepared_within(
     connection: &Object,
     statement: &Statement,
     head: &mut Pin<Box<MaybeDone<JoinAll<BoxFuture<'_, Reply>>>>>,
@@ -323,8 +299,7 @@ async fn prepared(
     if connection.statement_cache.size() > MOST_PREPARED {
         connection.statement_cache.clear();
     }
-    let types: Vec<Type> = statement.params.iter().map(|param| param.kind.clone()).collect();
-    let mut preparing = Box::pin(connection.prepare_typed_cached(&statement.text, &types));
+    let mut preparing = Box::pin(prepared(connection, statement));
     match poll_once(&mut preparing).await {
         Poll::Ready(result) => result.map(Some),
         Poll::Pending => join(head, preparing).await.1.map(Some),
@@ -354,54 +329,4 @@ pub fn violated(condition: Condition, rows: i64) -> Option<ApiError> {
         ),
         _ => None,
     }
-}
-
-fn outcome(work: &Work, results: &[Vec<Row>]) -> Result<Outcome, Failure> {
-    let result = |index: usize| results.get(index).map(Vec::as_slice).unwrap_or_default();
-    match work {
-        Work::Rows { .. } => {
-            let mut row = result(0).first().map(result_row).transpose()?.unwrap_or_default();
-            row.planned = result(1).first().map(planned_rows).transpose()?.flatten();
-            Ok(Outcome::Rows(row))
-        }
-        Work::Explain(_) => {
-            let mut text = Vec::new();
-            for row in result(0) {
-                text.extend_from_slice(&row.try_get::<_, Raw>(0)?.0);
-                text.push(b'\n');
-            }
-            Ok(Outcome::Plan(text.into()))
-        }
-        Work::OpenApi(_) => Ok(Outcome::OpenApi {
-            tables: result(0).iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
-            functions: result(1).iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
-            description: result(2).first().map(|row| row.try_get(0)).transpose()?.flatten(),
-        }),
-    }
-}
-
-fn result_row(row: &Row) -> Result<ResultRow, tokio_postgres::Error> {
-    Ok(ResultRow {
-        total: row.try_get("total_result_set")?,
-        page_total: row.try_get("page_total")?,
-        location: location(row)?,
-        body: row.try_get::<_, Option<Raw>>("body")?.map(|raw| raw.0).unwrap_or_default(),
-        headers: row.try_get("response_headers")?,
-        status: row.try_get("response_status")?,
-        inserted: row.try_get("response_inserted")?,
-        planned: None,
-    })
-}
-
-/// Only writes have the column.
-fn location(row: &Row) -> Result<Vec<String>, tokio_postgres::Error> {
-    if !row.columns().iter().any(|column| column.name() == "header") {
-        return Ok(Vec::new());
-    }
-    Ok(row.try_get::<_, Option<Vec<String>>>("header")?.unwrap_or_default())
-}
-
-fn planned_rows(row: &Row) -> Result<Option<i64>, tokio_postgres::Error> {
-    let plan: serde_json::Value = row.try_get(0)?;
-    Ok(plan.pointer("/0/Plan/Plan Rows").and_then(serde_json::Value::as_i64))
 }

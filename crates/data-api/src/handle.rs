@@ -187,6 +187,9 @@ fn row_conditions(request: &ApiRequest, plan: &CrudPlan) -> Vec<Condition> {
     conditions
 }
 
+/// DA-33: PostgreSQL's protocol counts the parameters of a statement in 16 bits.
+const MOST_PARAMETERS: usize = 65_535;
+
 async fn execute(
     state: &State,
     config: &Config,
@@ -195,6 +198,12 @@ async fn execute(
 ) -> Result<Outcome, ApiError> {
     let prepare = config.db_prepared_statements
         && matches!(&transaction.work, Work::Rows { main, .. } if state.seen_before(&main.text));
+    if transaction.most_parameters() > MOST_PARAMETERS {
+        return Err(ApiError::new(
+            ErrorKind::LimitExceeded,
+            format!("A request can have at most {MOST_PARAMETERS} values"),
+        ));
+    }
     let places = state.enter(config, identity).await?;
     let connection = state.connect().await?;
     // A task of its own: a client that goes away must not leave a transaction half done (DA-05).

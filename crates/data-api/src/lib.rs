@@ -32,7 +32,7 @@ pub use administration::{Administration, administration};
 pub use config::{Config, DoorSettings, RoleLimits};
 pub use door::{Check, Door, KeySource, NeonDoor};
 pub use handle::handle;
-pub use jwks::refresh as refresh_keys;
+pub use jwks::{keep_fresh as keep_keys_fresh, refresh as refresh_keys};
 pub use login::{Login, LoginError, login};
 pub use run::{ConfigSource, RunError, keep_loaded, reload, run};
 pub use server::{admin_router, router};

@@ -147,6 +147,10 @@ async fn listen(state: State, wishes: mpsc::Sender<Reload>) {
         let connected = gatepost_postgres::listen(&config.db_uri, &[&config.db_channel]).await;
         if let Ok((_client, mut notices)) = connected {
             wait = RETRY;
+            // What changed before anybody listened.
+            if wishes.send(Reload::Schema).await.is_err() {
+                return;
+            }
             while let Some(notice) = notices.recv().await {
                 let wish = match notice.payload() {
                     "" | "reload schema" => Reload::Schema,
@@ -157,7 +161,6 @@ async fn listen(state: State, wishes: mpsc::Sender<Reload>) {
                     return;
                 }
             }
-            let _ = wishes.send(Reload::Schema).await;
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY_MOST);
@@ -179,9 +182,11 @@ async fn signals(wishes: mpsc::Sender<Reload>) -> Result<(), std::io::Error> {
     }
 }
 
-/// Loads the catalogue, and again whenever the database says `NOTIFY pgrst`; ends when dropped.
+/// Loads the catalogue until it is there, and again whenever the database says `NOTIFY pgrst`; ends when dropped.
 pub async fn keep_loaded(state: State) {
-    reload_until_done(&state).await;
+    if state.catalog().is_none() {
+        reload_until_done(&state).await;
+    }
     let (sender, mut wishes) = mpsc::channel(64);
     let listening = listen(state.clone(), sender);
     let loading = async {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use deadpool_postgres::{Object, PoolError};
 use gatepost_postgres::{Pool, PoolOptions};
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
 
 use crate::config::{Config, ConfigError};
 use crate::door::Door;
@@ -46,6 +47,7 @@ struct Inner {
     seen: Mutex<HashSet<u64>>,
     gate: Gate,
     refused: Ring,
+    keys_wanted: Notify,
 }
 
 /// State shared by all requests.
@@ -95,6 +97,7 @@ impl State {
             seen: Mutex::new(HashSet::new()),
             gate: Gate::default(),
             refused: Ring::default(),
+            keys_wanted: Notify::new(),
         })))
     }
 
@@ -129,6 +132,16 @@ impl State {
     /// Replaces the keys fetched from a URL.
     pub fn set_remote_keys(&self, keys: Keys) {
         write(&self.0.remote_keys, Some(Arc::new(keys)));
+    }
+
+    /// A token named a key that is not known.
+    pub(crate) fn want_keys(&self) {
+        self.0.keys_wanted.notify_one();
+    }
+
+    /// Ends when a key was wanted since it last ended.
+    pub(crate) async fn keys_wanted(&self) {
+        self.0.keys_wanted.notified().await;
     }
 
     /// Verified tokens.

@@ -42,6 +42,9 @@ pub struct EmailVerification {
     /// The user, so that a token does not outlive an account (Better Auth 1.7.24 and later).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
+    /// The hash of a challenge that the browser holds which asked for the link: Neon's way back to another site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_challenge: Option<String>,
 }
 
 #[derive(Serialize)]

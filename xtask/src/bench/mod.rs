@@ -1,5 +1,8 @@
-//! Better Auth on Node beside Gatepost, over equal databases, in turns. Ratios, never a test.
+//! Better Auth on Node beside Gatepost, over equal databases, in turns; organizations in a large database beside a small
+//! one. Ratios, never a test.
 
+mod data_api;
+mod organizations;
 mod peers;
 mod process;
 mod table;
@@ -26,9 +29,9 @@ const SECRET: &str = "bench-secret-bench-secret-bench-secret-32";
 /// How long and how often to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What to measure: `auth` is all there is yet.
-    #[arg(default_value = "auth", value_parser = ["auth"])]
-    part: String,
+    /// What to measure.
+    #[arg(default_value = "auth", value_enum)]
+    part: Part,
     /// Seconds of every measurement.
     #[arg(long, default_value_t = 4)]
     seconds: u32,
@@ -38,6 +41,26 @@ pub(crate) struct Options {
     /// Users in each database.
     #[arg(long, default_value_t = 100_000)]
     users: u32,
+    /// Seconds over which memory is watched (`data-api`).
+    #[arg(long, default_value_t = 600)]
+    memory_seconds: u32,
+    /// Tables of the schema that is read again under load (`data-api`).
+    #[arg(long, default_value_t = 10_000)]
+    tables: u32,
+    /// The development build, to try the bench itself (`data-api`, `organizations`).
+    #[arg(long)]
+    dev: bool,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Part {
+    /// The auth server, beside Better Auth.
+    Auth,
+    /// The Data API, beside pgbench.
+    DataApi,
+    /// Organizations in a large database, beside a small one.
+    Organizations,
 }
 
 /// One operation at one number of connections.
@@ -75,9 +98,19 @@ struct Results {
 /// Measures and prints.
 pub(crate) async fn run(options: &Options) -> Result<Counts> {
     ensure!(
-        exists("wrk", "--version").await || wrk_there().await,
+        matches!(options.part, Part::Organizations)
+            || exists("wrk", "--version").await
+            || wrk_there().await,
         "no `wrk`: install the package of that name"
     );
+    match options.part {
+        Part::Auth => auth(options).await,
+        Part::DataApi => data_api::run(options).await,
+        Part::Organizations => organizations::run(options).await,
+    }
+}
+
+async fn auth(options: &Options) -> Result<Counts> {
     let dir = tempfile::Builder::new().prefix("gatepost-bench-").tempdir()?;
     let settings =
         ["max_connections=200", "shared_buffers=512MB", "max_wal_size=4GB", "autovacuum=off"];

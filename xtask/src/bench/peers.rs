@@ -65,7 +65,8 @@ async fn gatepost(users: u32, postgres: &Postgres, dir: &Path, binary: PathBuf) 
     let config = dir.join("gatepost.toml");
     let program = Program::Gatepost { binary: binary.clone(), config: config.clone() };
     let mut peer = Peer::new("Gatepost", program, dir)?;
-    let place = Place { port: peer.port, database_url: &database_url, hashed_tokens: true };
+    let place =
+        Place { port: peer.port, database_url: &database_url, hashed_tokens: true, provider: None };
     let mut table = profiles::neon("default", &place);
     profiles::merge(
         &mut table,

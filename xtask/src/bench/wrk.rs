@@ -23,6 +23,7 @@ pub(crate) struct Measured {
     pub(crate) us: u64,
     pub(crate) p50: f64,
     pub(crate) p99: f64,
+    pub(crate) max: f64,
     pub(crate) status: u64,
     pub(crate) connect: u64,
     pub(crate) read: u64,

@@ -95,6 +95,7 @@ async fn gatepost(
             port: free_port()?,
             database_url: &database_url,
             hashed_tokens: options.hashed,
+            provider: Some(idp),
         };
         let Some(config) = profiles::better_auth(&name, &place) else {
             println!("NOT BUILT profile {name}");

@@ -2,6 +2,7 @@
 
 pub(crate) mod better_auth;
 mod built;
+pub(crate) mod data_api;
 pub(crate) mod neon;
 pub(crate) mod profiles;
 pub(crate) mod shared;

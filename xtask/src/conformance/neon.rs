@@ -3,21 +3,23 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::built::Built;
 use super::profiles::{self, Place};
 use super::sidecar::{self, Target};
 use crate::command::{output, program, root, tests};
-use crate::http::client;
+use crate::http::{Http, client, wait_for};
 use crate::node;
 use crate::postgres::{Postgres, free_port};
 use crate::report::Counts;
 use crate::server::{Profile, Server, build};
 
-const FOLDER: &str = "conformance/neon-clients";
+pub(super) const FOLDER: &str = "conformance/neon-clients";
 const VARIANTS: [&str; 3] = ["default", "verify", "nosignup"];
 
 /// How to drive the npm clients.
@@ -59,13 +61,19 @@ pub(crate) async fn run(options: &Options) -> Result<Counts> {
     let dir = tempfile::Builder::new().prefix("gatepost-neon-").tempdir()?;
     let http = client();
     let postgres = Postgres::start(&["fsync=off", "max_connections=300"]).await?;
+    let (provider, _provider) = identity_provider(&http).await?;
     let mut servers = Vec::new();
     let mut targets = HashMap::new();
     for variant in VARIANTS {
         let database = format!("neon_{variant}");
         let database_url = postgres.create_database(&database).await?;
         let port = free_port()?;
-        let place = Place { port, database_url: &database_url, hashed_tokens: options.hashed };
+        let place = Place {
+            port,
+            database_url: &database_url,
+            hashed_tokens: options.hashed,
+            provider: Some(&provider),
+        };
         let config = profiles::neon(variant, &place);
         let server = Server::start(&binary, dir.path(), variant, &config, &http).await?;
         targets.insert(port.to_string(), Target { origin: server.origin.clone(), database_url });
@@ -83,7 +91,7 @@ pub(crate) async fn run(options: &Options) -> Result<Counts> {
         let mut run = node_in(&harness);
         run.args(["run.mjs", base, "--clients", clients, "--hooks"]);
         run.arg(root().join(FOLDER).join("hooks/gatepost.mjs"));
-        run.env("HARNESS_SIDECAR", &sidecar);
+        run.env("HARNESS_SIDECAR", &sidecar).env("HARNESS_OAUTH", "1");
         for (variant, base, _) in others {
             run.arg("--variant").arg(format!("{variant}={base}"));
         }
@@ -101,7 +109,18 @@ pub(crate) async fn run(options: &Options) -> Result<Counts> {
     Ok(counts)
 }
 
-fn node_in(folder: &Path) -> Command {
+/// The stand-in for Google and GitHub.
+async fn identity_provider(http: &Http) -> Result<(String, Child)> {
+    let port = free_port()?;
+    let mut command = program("node", FOLDER);
+    command.args(["lib/fake-oauth.mjs", "--port", &port.to_string()]);
+    let child = command.stdout(Stdio::null()).spawn()?;
+    let origin = format!("http://localhost:{port}");
+    wait_for(http, &format!("{origin}/google/certs"), Duration::from_secs(20)).await?;
+    Ok((origin, child))
+}
+
+pub(super) fn node_in(folder: &Path) -> Command {
     let mut command = program("node", FOLDER);
     command.current_dir(folder);
     command

@@ -12,6 +12,8 @@ pub(crate) struct Place<'a> {
     pub(crate) port: u16,
     pub(crate) database_url: &'a str,
     pub(crate) hashed_tokens: bool,
+    /// The provider that social sign-in is tried with.
+    pub(crate) provider: Option<&'a str>,
 }
 
 /// The configuration of a recorded profile; `None` for a name that is not known.
@@ -32,6 +34,11 @@ pub(crate) fn better_auth(name: &str, place: &Place<'_>) -> Option<Table> {
     };
     let mut config = common(place);
     merge(&mut config, recorded());
+    if let Some(provider) = place.provider
+        && ["main", "strict", "short", "ratelimit"].contains(&name)
+    {
+        merge(&mut config, social(provider));
+    }
     merge(&mut config, differs);
     Some(config)
 }
@@ -92,6 +99,7 @@ fn recorded() -> Table {
         [email_verification]
         enabled = true
         send_on_sign_up = true
+        confirm = false
 
         [magic_link]
         enabled = false
@@ -99,6 +107,12 @@ fn recorded() -> Table {
 
         [email_otp]
         enabled = false
+
+        [two_factor]
+        first_factors = "password"
+        allow_passwordless = false
+        allow_reuse = true
+        recorded_challenge = true
 
         [change_email]
         enabled = true
@@ -153,11 +167,31 @@ fn all_features() -> Table {
 
         [organization]
         dynamic_roles = true
+
         [device]
         enabled = true
         store_codes = "plain"
         verification_uri = "/device"
         blocked_clients = ["bad-client"]
+
+        [phone_number]
+        sign_up = true
+        temporary_email = "{digits}@phone.example"
+        require_verification = false
+        send_to_unknown = true
+
+        [one_time_token]
+        enabled = true
+
+        [two_factor]
+        issuer = "Golden App"
+        otp = { storage = "plain" }
+
+        [passkey]
+        enabled = true
+        rp_id = "localhost"
+        rp_name = "Golden App"
+        fresh_to_delete = false
 
         [features]
         teams = true
@@ -167,6 +201,74 @@ fn all_features() -> Table {
         two_factor = true
         multi_session = true
     }
+}
+
+/// Google and GitHub by name only; the others are one server under several ids.
+fn social(provider: &str) -> Table {
+    let mut config = toml! {
+        [social]
+        trusted_providers = ["faketrusted"]
+        unproven_users = "refused"
+
+        [outbound]
+        private_networks = true
+
+        [social.providers.google]
+        client_id = "google-client"
+        client_secret = "google-secret"
+        nonce = false
+
+        [social.providers.github]
+        client_id = "github-client"
+        client_secret = "github-secret"
+
+        [social.providers.fake]
+        scopes = ["openid", "email", "profile"]
+
+        [social.providers.faketrusted]
+        scopes = ["openid", "email", "profile"]
+
+        [social.providers.fakenosignup]
+        scopes = ["openid", "email"]
+        sign_up = "requested"
+
+        [social.providers.fakedisabled]
+        scopes = ["openid", "email"]
+        sign_up = "never"
+
+        [social.providers.fakeoverride]
+        scopes = ["openid", "email"]
+        override_user_info = true
+
+        [social.providers.plainoauth]
+        kind = "oauth2"
+        scopes = ["profile"]
+        pkce = false
+        token_auth = "post"
+        unverified_id_token = true
+    };
+    for (id, settings) in providers(&mut config) {
+        if ["google", "github"].contains(&id.as_str()) {
+            continue;
+        }
+        put(settings, "client_id", "fake-client");
+        put(settings, "client_secret", "fake-secret");
+        if id == "plainoauth" {
+            put(settings, "authorization_url", format!("{provider}/authorize"));
+            put(settings, "token_url", format!("{provider}/token"));
+            put(settings, "userinfo_url", format!("{provider}/userinfo"));
+        } else {
+            put(settings, "kind", "oidc");
+            put(settings, "issuer", provider);
+        }
+    }
+    config
+}
+
+fn providers(config: &mut Table) -> impl Iterator<Item = (String, &mut Table)> {
+    let all = config.get_mut("social").and_then(|social| social.get_mut("providers"));
+    let all = all.and_then(Value::as_table_mut).into_iter().flatten();
+    all.filter_map(|(id, settings)| Some((id.clone(), settings.as_table_mut()?)))
 }
 
 fn strict() -> Table {
@@ -207,12 +309,28 @@ fn strict() -> Table {
             maximum_team_members = 2
             [device]
             interval = 1
+            [phone_number]
+            sign_up = false
+            require_verification = true
+
+            [username]
+            immutable = true
+
+            [two_factor]
+            skip_verification = true
+            lockout_attempts = 3
+            lockout_duration = 60
 
             [change_email]
             confirm_by_mail = true
 
             [delete_user]
             confirm_by_mail = true
+
+            [social]
+            allow_different_emails = true
+            allow_unlinking_all = true
+            unproven_users = "linked"
         },
     );
     config
@@ -257,6 +375,15 @@ fn short() -> Table {
 
             [organization]
             invitation_expires_in = 1
+            [phone_number]
+            expires_in = 1
+
+            [one_time_token]
+            expires_in = 1
+
+            [two_factor]
+            challenge_expires_in = 1
+            otp = { expires_in = 1 }
 
             [email_password]
             reset_expires_in = 1
@@ -307,6 +434,9 @@ fn bare() -> Table {
         [delete_user]
         enabled = false
 
+        [two_factor]
+        enabled = false
+
         [features]
         jwt = false
         bearer = false
@@ -322,6 +452,36 @@ fn lifetimes() -> Table {
         expires_in = 10
         update_age = 4
     }
+}
+
+/// Both at their stand-in, which knows no nonce.
+fn google_and_github(provider: &str) -> Table {
+    let mut config = toml! {
+        [outbound]
+        private_networks = true
+
+        [social]
+        // A flow looks for the password account after a sign-in at a provider, unless that was refused.
+        unproven_users = "refused"
+
+        [social.providers.google]
+        client_id = "google-client"
+        client_secret = "google-secret"
+        nonce = false
+
+        [social.providers.github]
+        client_id = "github-client"
+        client_secret = "github-secret"
+    };
+    for (id, settings) in providers(&mut config) {
+        let at = |path: &str| format!("{provider}/{id}/{path}");
+        put(settings, "token_url", at("token"));
+        put(settings, "userinfo_url", at(if id == "github" { "user" } else { "userinfo" }));
+        if id == "google" {
+            put(settings, "jwks_url", at("certs"));
+        }
+    }
+    config
 }
 
 /// The servers that the npm clients are driven against: Gatepost's defaults, open to pages on this machine.
@@ -341,13 +501,20 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
             [magic_link]
             confirm = false
 
+            [email_verification]
+            confirm = false
+
             [organization]
             require_email_verification = false
 
             [features]
             phone_number = true
+
         },
     );
+    if let Some(provider) = place.provider {
+        merge(&mut config, google_and_github(provider));
+    }
     match variant {
         "verify" => merge(
             &mut config,

@@ -39,7 +39,12 @@ pub(crate) async fn run() -> Result<Counts> {
     let http = client();
     let postgres = Postgres::start(&["fsync=off"]).await?;
     let database_url = postgres.create_database("shared").await?;
-    let place = Place { port: free_port()?, database_url: &database_url, hashed_tokens: false };
+    let place = Place {
+        port: free_port()?,
+        database_url: &database_url,
+        hashed_tokens: false,
+        provider: None,
+    };
     let config = profiles::better_auth("main", &place).context("no such profile")?;
     let server = Server::start(&binary, dir.path(), "shared", &config, &http).await?;
     let (other, _process) = better_auth(&database_url, dir.path(), &http).await?;

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::store;
 use crate::{
     app::{App, connection},
-    error::{Refusal, Result},
+    error::{Error, Refusal, Result},
     events::{self, Event},
     http::{
         Answer, Call, Endpoint,
@@ -71,7 +71,9 @@ async fn list_accounts(app: App, call: Call) -> Result<Answer> {
             scopes: account
                 .scope
                 .as_deref()
-                .map(|scope| scope.split(',').collect())
+                .map(|scope| {
+                    scope.split(',').map(str::trim).filter(|scope| !scope.is_empty()).collect()
+                })
                 .unwrap_or_default(),
         })
         .collect();
@@ -79,29 +81,59 @@ async fn list_accounts(app: App, call: Call) -> Result<Answer> {
 }
 
 struct UnlinkAccount {
-    account_id: String,
+    account_id: Option<String>,
+    provider_id: Option<String>,
 }
 
 impl FromFields for UnlinkAccount {
     fn read(fields: &mut Fields) -> Self {
-        Self { account_id: fields.text("accountId") }
+        // Clients before 1.7 name the provider, and perhaps its id of the user.
+        let older = fields.all().get("providerId").is_some_and(Value::is_string);
+        Self {
+            account_id: if older {
+                fields.optional_text("accountId")
+            } else {
+                Some(fields.text("accountId"))
+            },
+            provider_id: fields.optional_text("providerId"),
+        }
+    }
+}
+
+impl UnlinkAccount {
+    fn means(&self, account: &store::Account) -> bool {
+        let by_id = |id: &String| Uuid::parse_str(id) == Ok(account.id);
+        match &self.provider_id {
+            None => self.account_id.as_ref().is_some_and(by_id),
+            Some(provider) => {
+                let subject = |id: &String| *id == account.account_id || by_id(id);
+                *provider == account.provider_id && self.account_id.as_ref().is_none_or(subject)
+            }
+        }
     }
 }
 
 async fn unlink_account(app: App, call: Call) -> Result<Answer> {
-    let body: UnlinkAccount = call.body()?;
+    let mut body: UnlinkAccount = call.body()?;
+    if !app.config.older_routes {
+        body.provider_id = None;
+        if body.account_id.is_none() {
+            let words = "[body.accountId] Invalid input: expected string, received undefined";
+            let words = words.to_owned();
+            return Err(Error::Explained(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", words));
+        }
+    }
     let caller = session::fresh(&app, &call).await?;
     let user = caller.signed_in.user.id;
     let mut conn = connection(&app).await?;
     let tx = conn.transaction().await?;
     let accounts = store::lock_accounts(&tx, user).await?;
-    if accounts.len() == 1 {
+    if accounts.len() == 1 && !app.config.social.allow_unlinking_all {
         return Err(LAST_ACCOUNT.into());
     }
-    let id = Uuid::parse_str(&body.account_id).map_err(|_| ACCOUNT_NOT_FOUND)?;
-    if !store::delete_account(&tx, user, id).await? {
-        return Err(ACCOUNT_NOT_FOUND.into());
-    }
+    let accounts = store::list_accounts(&tx, user).await?;
+    let account = accounts.iter().find(|account| body.means(account)).ok_or(ACCOUNT_NOT_FOUND)?;
+    store::delete_account(&tx, user, account.id).await?;
     events::record(&app, &tx, &call, Event::AccountUnlinked, Some(user)).await?;
     tx.commit().await?;
     Answer::json(&json!({ "status": true }))

@@ -22,19 +22,31 @@ const FIND_CREDENTIAL: Statement = Statement::new(
 where "userId" = $1 and "providerId" = 'credential' order by "createdAt" limit 1"#,
 );
 
-const FIND_WITH_CREDENTIAL: Statement = Statement::new(
-    "account.find_with_credential",
-    concat!(
-        "select ",
-        user::columns!(),
-        r#", a.id, a.password from neon_auth."user" u
+macro_rules! find_with_credential {
+    ($by:literal) => {
+        concat!(
+            "select ",
+            user::columns!(),
+            r#", a.id, a.password from neon_auth."user" u
 left join lateral (
   select id, password from neon_auth.account
   where "userId" = u.id and "providerId" = 'credential' order by "createdAt" limit 1
 ) a on true
-where u.email = $1"#
-    ),
-);
+where "#,
+            $by,
+            " = $1"
+        )
+    };
+}
+
+const FIND_BY_EMAIL: Statement =
+    Statement::new("account.find_with_credential", find_with_credential!("u.email"));
+
+const FIND_BY_USERNAME: Statement =
+    Statement::new("account.find_by_username", find_with_credential!("u.username"));
+
+const FIND_BY_PHONE_NUMBER: Statement =
+    Statement::new("account.find_by_phone_number", find_with_credential!(r#"u."phoneNumber""#));
 
 const SET_PASSWORD: Statement = Statement::new(
     "account.set_password",
@@ -69,7 +81,9 @@ const DELETE_ALL: Statement =
 pub(crate) const STATEMENTS: &[&Statement] = &[
     &CREATE_CREDENTIAL,
     &FIND_CREDENTIAL,
-    &FIND_WITH_CREDENTIAL,
+    &FIND_BY_EMAIL,
+    &FIND_BY_USERNAME,
+    &FIND_BY_PHONE_NUMBER,
     &SET_PASSWORD,
     &REHASH,
     &LIST,
@@ -135,16 +149,46 @@ pub async fn find_credential(
     row.map(|row| Ok(Credential { id: row.try_get(0)?, hash: row.try_get(1)? })).transpose()
 }
 
-/// The user of an address and the password account, in one round trip.
+/// What somebody who presents a password goes by.
+#[derive(Clone, Copy, Debug)]
+pub enum Handle<'a> {
+    /// An address.
+    Email(&'a Email),
+    /// A user name, normalised.
+    Username(&'a str),
+    /// A telephone number in international form.
+    PhoneNumber(&'a str),
+}
+
+impl<'a> Handle<'a> {
+    /// The text, as it was presented.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        match self {
+            Self::Email(email) => email.as_str(),
+            Self::Username(text) | Self::PhoneNumber(text) => text,
+        }
+    }
+
+    const fn statement(self) -> &'static Statement {
+        match self {
+            Self::Email(_) => &FIND_BY_EMAIL,
+            Self::Username(_) => &FIND_BY_USERNAME,
+            Self::PhoneNumber(_) => &FIND_BY_PHONE_NUMBER,
+        }
+    }
+}
+
+/// The user who goes by a handle, and the password account, in one round trip.
 ///
 /// # Errors
 /// Those of Postgres.
 pub async fn find_user_with_credential(
     conn: &impl GenericClient,
-    email: &Email,
+    handle: Handle<'_>,
 ) -> Result<Option<(User, Option<Credential>)>> {
-    let statement = conn.prepare_cached(FIND_WITH_CREDENTIAL.sql).await?;
-    let Some(row) = conn.query_opt(&statement, &[&email.as_str()]).await? else { return Ok(None) };
+    let statement = conn.prepare_cached(handle.statement().sql).await?;
+    let Some(row) = conn.query_opt(&statement, &[&handle.as_str()]).await? else { return Ok(None) };
     let id: Option<Uuid> = row.try_get(user::COLUMNS)?;
     let hash: Option<String> = row.try_get(user::COLUMNS + 1)?;
     Ok(Some((user::from_row(&row, 0)?, id.map(|id| Credential { id, hash }))))

@@ -54,9 +54,12 @@ async fn users_are_searched_filtered_sorted_and_paged() {
     assert_eq!(names(&found), ["dan"]);
     let found = list(&mut root, &app, "filterField=role&filterValue=admin").await;
     assert_eq!(names(&found), ["root"]);
-    let found =
-        list(&mut root, &app, "filterField=name&filterOperator=in&filterValue=ada&filterValue=cyd")
-            .await;
+    let found = list(
+        &mut root,
+        &app,
+        "filterField=name&filterOperator=in&filterValue=ada&filterValue=cyd&sortBy=name",
+    )
+    .await;
     assert_eq!(names(&found), ["ada", "cyd"]);
     let found =
         list(&mut root, &app, "filterField=emailVerified&filterValue=false&sortBy=createdAt").await;

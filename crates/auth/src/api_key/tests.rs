@@ -186,3 +186,85 @@ async fn a_program_exchanges_its_key_for_a_short_token() {
     program.headers = vec![("authorization".to_owned(), format!("Bearer {key}"))];
     assert_eq!(program.post(&app, "/api-key/token", json!({})).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_key_of_an_organization_acts_with_a_role_of_its_maker_while_that_is_a_member() {
+    let app = with_keys().await;
+    let mut ada = app.signed_up("ada").await;
+    let mut bob = app.signed_up("bob").await;
+    let organization =
+        ada.post(&app, "/organization/create", json!({ "name": "O", "slug": "o" })).await;
+    let organization = organization.body["id"].as_str().unwrap().to_owned();
+    let key = |role: &str| json!({ "configId": "organization", "organizationId": organization, "role": role });
+    let refused = bob.post(&app, "/api-key/create", key("member")).await;
+    assert_eq!(refused.code(), "USER_NOT_MEMBER_OF_ORGANIZATION", "{}", refused.text);
+    let sql = format!(
+        r#"insert into neon_auth.member ("organizationId", "userId", role, "createdAt") values ('{organization}', '{}', 'member', now()) returning id"#,
+        user(&app, "bob").await
+    );
+    app.sql(&sql).await;
+    let refused = bob.post(&app, "/api-key/create", key("member")).await;
+    assert_eq!(refused.code(), "INSUFFICIENT_API_KEY_PERMISSIONS", "{}", refused.text);
+    let nameless = json!({ "configId": "organization" });
+    assert_eq!(
+        ada.post(&app, "/api-key/create", nameless).await.code(),
+        "ORGANIZATION_ID_REQUIRED"
+    );
+    let unknown = ada.post(&app, "/api-key/create", key("emperor")).await;
+    assert_eq!(unknown.code(), "INSUFFICIENT_API_KEY_PERMISSIONS");
+
+    let made = ada.post(&app, "/api-key/create", key("admin")).await;
+    assert_eq!(made.body["referenceId"], organization.as_str(), "{}", made.text);
+    let list = format!("/api-key/list?organizationId={organization}");
+    assert_eq!(ada.get(&app, &list).await.body["total"], 1);
+    assert_eq!(bob.get(&app, &list).await.status, 403);
+    assert_eq!(ada.get(&app, "/api-key/list").await.body["total"], 0, "not among the own");
+    let get = format!("/api-key/get?id={}", made.body["id"].as_str().unwrap());
+    assert_eq!(bob.get(&app, &get).await.code(), "KEY_NOT_FOUND");
+
+    let mut service = program(&app, made.body["key"].as_str().unwrap());
+    let reply = service.post(&app, "/api-key/token", json!({})).await;
+    let claims = payload(&reply);
+    assert_eq!(claims["sub"], made.body["id"]);
+    assert_eq!(claims["o"], json!({ "id": organization, "slug": "o", "role": "admin" }));
+    let subject: uuid::Uuid = claims["sub"].as_str().unwrap().parse().unwrap();
+    let named = crate::session::Named { user: subject, session: Some(subject) };
+    let now = app.app.clock.now();
+    assert!(app.app.live.find(named, now).await.unwrap().is_some());
+    assert_eq!(service.get(&app, "/get-session").await.code(), "INVALID_REFERENCE_ID_FROM_API_KEY");
+
+    app.sql("delete from neon_auth.member where role = 'owner' returning id").await;
+    let reply = service.post(&app, "/api-key/token", json!({})).await;
+    assert_eq!(reply.body["error"], "invalid_grant", "{}", reply.text);
+    assert!(app.app.live.find(named, now).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_users_key_speaks_for_an_organization_of_the_user_alone() {
+    let app = with_keys().await;
+    let mut ada = app.signed_up("ada").await;
+    let mut bob = app.signed_up("bob").await;
+    let organization =
+        bob.post(&app, "/organization/create", json!({ "name": "O", "slug": "o" })).await;
+    let organization = organization.body["id"].as_str().unwrap().to_owned();
+    let body = json!({ "organization_id": organization });
+    let (_, key) = made(&app, &mut ada).await;
+    let refused = program(&app, &key).post(&app, "/api-key/token", body.clone()).await;
+    assert_eq!(refused.body["error"], "invalid_grant", "{}", refused.text);
+    let (_, key) = made(&app, &mut bob).await;
+    let reply = program(&app, &key).post(&app, "/api-key/token", body).await;
+    assert_eq!(payload(&reply)["o"]["role"], "owner");
+}
+
+#[tokio::test]
+async fn keys_that_a_stranger_left_go_when_the_owner_of_the_address_comes() {
+    let app = with_keys().await;
+    let mut stranger = app.signed_up("ada").await;
+    let (_, key) = made(&app, &mut stranger).await;
+    let mut owner = app.browser();
+    owner.post(&app, "/sign-in/magic-link", json!({ "email": "ada@example.com" })).await;
+    let (token, _) = app.last_link("ada@example.com").await;
+    let confirmed = owner.post(&app, "/magic-link/verify", json!({ "token": token })).await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text);
+    assert_eq!(program(&app, &key).get(&app, "/get-session").await.code(), "INVALID_API_KEY");
+}

@@ -8,7 +8,7 @@ use super::{
     drift::{Difference, drift, unadoptable},
     migrations::{ALL, LEDGER, Migration},
     repair::quoted,
-    roles, said,
+    roles, row_level, said,
 };
 
 /// Held for the length of each migration's transaction, so it also works behind a transaction pooler.
@@ -108,7 +108,12 @@ pub(super) async fn run(client: &mut Client, all: &[Migration]) -> Result<Report
         applied.push(title);
     }
     let differences = drift(client).await?;
-    Ok(Report { notice: notice.filter(|_| !applied.is_empty()), applied, differences })
+    let mut notices: Vec<String> = notice.into_iter().collect();
+    if !applied.is_empty() {
+        notices.extend(row_level::functions(client).await?);
+    }
+    let notice = (!applied.is_empty() && !notices.is_empty()).then(|| notices.join("\n"));
+    Ok(Report { notice, applied, differences })
 }
 
 /// What has to run, after everything was looked at that can be looked at without writing.

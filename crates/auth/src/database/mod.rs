@@ -9,6 +9,7 @@ mod migrate;
 pub mod migrations;
 mod repair;
 mod roles;
+mod row_level;
 pub mod statements;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ pub use check::{Refusal, Version, check};
 pub use drift::{Difference, Problem, Repair, drift};
 pub use migrate::{MigrateError, Plan, Report, migrate, plan};
 pub use roles::{Roles, RolesError, create_roles, excessive_powers};
+pub use row_level::functions as row_level_functions;
 
 /// What Postgres said, which the driver's error keeps to itself, or what happened to the connection.
 fn said(error: &tokio_postgres::Error) -> String {

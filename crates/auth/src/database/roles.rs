@@ -153,6 +153,14 @@ async fn create_schema(
     } else {
         format!("create schema neon_auth authorization {owner}")
     };
+    client.batch_execute(&sql).await?;
+    // For the functions that policies use. Whoever has such a schema already keeps it.
+    let auth = client.query_one("select to_regnamespace('auth') is not null", &[]).await?;
+    if auth.get(0) {
+        return Ok(());
+    }
+    let sql =
+        format!("create schema auth authorization {owner}; grant usage on schema auth to public");
     client.batch_execute(&sql).await
 }
 

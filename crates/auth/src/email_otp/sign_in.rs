@@ -101,7 +101,7 @@ async fn sign_in_email_otp(app: App, call: Call) -> Result<Answer> {
     tx.commit().await?;
     Ok(Answer::json(&SignedInBody {
         token: started.token.reveal(),
-        user: wire::user(&app, &user),
+        user: wire::user(&app, &started.signed_in.user),
     })?
     .signed_in(&app, &call, &started))
 }

@@ -132,7 +132,7 @@ async fn ot_08_a_code_dies_of_age() {
 }
 
 #[tokio::test]
-async fn ot_09_and_11_only_the_newest_code_lives_and_not_in_clear() {
+async fn ot_11_ot_09_only_the_newest_code_lives_and_not_in_clear() {
     let app = TestApp::new().await;
     let first = code(&app, "sign-in").await;
     let second = code(&app, "sign-in").await;

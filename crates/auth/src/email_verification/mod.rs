@@ -1,15 +1,20 @@
 //! Proof that somebody reads mail at an address.
 //!
 //! The link carries a signed statement, not a row: it may be opened twice, on any device, and proves nothing but the
-//! address it was sent to.
+//! address it was sent to. A link that changes an address has a row beside it, which dies with the way in of whoever
+//! asked for the change.
 
 use serde::{Deserialize, Serialize};
 
+mod confirm;
 mod routes;
+#[cfg(test)]
+mod tests;
 mod token;
 
+pub(crate) use confirm::remember_sign_up;
 pub(crate) use routes::endpoints;
-pub(crate) use token::{Statement, link, send, sign};
+pub(crate) use token::{Statement, challenge, link, permit, send, sign};
 
 use crate::password;
 
@@ -27,6 +32,9 @@ pub struct Config {
     pub send_on_sign_in: bool,
     /// Opening the link signs in.
     pub auto_sign_in: bool,
+    /// A link that is opened in a browser which neither signed up nor is signed in asks who signed up. A reader who did not
+    /// keeps the address, and whoever signed up with it is shut out.
+    pub confirm: bool,
     /// Seconds a link is good for.
     pub expires_in: u32,
 }
@@ -50,6 +58,7 @@ impl Default for Config {
             send_on_sign_up: None,
             send_on_sign_in: false,
             auto_sign_in: false,
+            confirm: true,
             expires_in: 60 * 60,
         }
     }

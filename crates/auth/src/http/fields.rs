@@ -4,6 +4,7 @@
 //! 1.7, which clients show), and the schema in the OpenAPI file.
 
 mod loose;
+mod parts;
 
 use std::fmt;
 
@@ -38,6 +39,8 @@ pub enum Form {
     ObjectAndEither,
     /// Nothing need be sent.
     OptionalObject,
+    /// One of several objects: one complaint whatever is wrong.
+    Union,
 }
 
 /// The type of a member.
@@ -59,6 +62,8 @@ pub enum Kind {
     Number,
     /// Any value.
     Any,
+    /// A list of texts.
+    List,
 }
 
 /// A member as the OpenAPI file describes it.
@@ -103,6 +108,10 @@ impl Fields {
                     Form::Object | Form::OptionalObject | Form::ObjectAndEither => &["object"],
                     Form::Record => &["record"],
                     Form::ObjectAndRecord => &["object", "record"],
+                    Form::Union => {
+                        issues.push("[body] Invalid input".to_owned());
+                        &[]
+                    }
                 };
                 for form in expected {
                     issues.push(format!(
@@ -397,6 +406,12 @@ impl Fields {
             self.issues.push(format!("[{}] Invalid input", self.place));
         }
         value
+    }
+
+    /// Anything; what is no object is nothing.
+    pub fn anything(&mut self, name: &'static str) -> Option<Map<String, Value>> {
+        self.note(name, Kind::Record, false);
+        self.values.get(name).and_then(Value::as_object).cloned()
     }
 
     /// Every member, read or not.

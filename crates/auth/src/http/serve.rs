@@ -22,6 +22,7 @@ use crate::{
     app::App,
     error::{Error, NOT_FOUND, Result},
     events::{self, Refused},
+    oauth,
 };
 
 /// Answers a request to the auth API.
@@ -79,7 +80,9 @@ async fn run(app: &App, endpoint: &Endpoint, mut call: Call, body: Body) -> Resu
     app.limits.request(app, endpoint, &call).await?;
     let sent = body::read(endpoint, &call.headers, body, app.config.body_limit).await?;
     (call.body, call.form, call.raw) = (sent.body, sent.form, sent.raw);
-    if let Err(refusal) = check_origin(app, endpoint, &call) {
+    if !oauth::is_form_post(app, endpoint, &call)
+        && let Err(refusal) = check_origin(app, endpoint, &call)
+    {
         events::refused_origin(app, &call, refusal.detail()).await;
         return Err(Error::Explained(StatusCode::FORBIDDEN, refusal.code(), refusal.to_string()));
     }

@@ -10,7 +10,7 @@ pub mod routes;
 pub mod store;
 mod token;
 
-pub use ring::{Keys, rotate};
+pub use ring::{Keys, Source, rotate};
 pub use routes::with_session_token;
 pub use token::session_token;
 

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Result},
     http::{Answer, Call, Endpoint, Layout, SET_AUTH_JWT, endpoint::Access},
     session::{self, Current},
+    two_factor,
 };
 
 /// The endpoints.
@@ -85,7 +86,13 @@ async fn discovery(app: App, call: Call) -> Result<Answer> {
 }
 
 async fn token(app: App, call: Call) -> Result<Answer> {
-    let caller = session::required(&app, &call).await?;
+    let caller = match session::verifier::exchange(&app, &call).await? {
+        Some(taken) => {
+            two_factor::demand(&app, &call, &taken.signed_in).await?;
+            taken
+        }
+        None => session::required(&app, &call).await?,
+    };
     let token = token::session_token(&app, &call, &*ring(&app).await?, &caller)?;
     Answer::json(&json!({ "token": token }))
 }

@@ -13,6 +13,7 @@ pub mod rules;
 mod shared;
 #[cfg(test)]
 mod tests;
+pub mod text;
 
 use std::sync::Arc;
 

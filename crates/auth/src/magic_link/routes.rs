@@ -20,7 +20,10 @@ use crate::{
         origin::Redirect,
     },
     mail::{self, Message},
-    session::{self, Current},
+    session::{
+        self, Current,
+        verifier::{self, Bound, Challenge},
+    },
     system, two_factor,
     user::{
         Email, User,
@@ -85,6 +88,9 @@ struct Record {
     email: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// Of the browser that asked; under the Neon layout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<Bound>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,14 +105,17 @@ async fn sign_in_magic_link(app: App, call: Call) -> Result<Answer> {
     let token = random::token(32);
     let secret =
         OneTime { purpose: Purpose::MagicLink, secret: &token, storage: config.storage(&app) };
+    let challenge = Challenge::begin(&call);
     let record = Record {
         kind: Kind::MagicLink,
         email: body.email.as_str().to_owned(),
         name: body.name.clone(),
+        challenge: challenge.as_ref().map(Challenge::bound),
     };
     let record = serde_json::to_string(&record).map_err(|error| Error::Internal(error.into()))?;
     let url = link(&call, &token, &body);
-    let expires_at = call.now + TimeDelta::seconds(i64::from(config.expires_in));
+    let lifetime = TimeDelta::seconds(i64::from(config.expires_in));
+    let expires_at = call.now + lifetime;
 
     let may_send = app.limits.may_mail(&body.email, call.now).await;
     let mut conn = connection(&app).await?;
@@ -121,7 +130,10 @@ async fn sign_in_magic_link(app: App, call: Call) -> Result<Answer> {
     }
     events::record(&app, &tx, &call, Event::CodeRequested { purpose: "magic-link" }, None).await?;
     tx.commit().await?;
-    Answer::json(&json!({ "status": true }))
+    // The way back takes a moment after the link was opened.
+    let lifetime = lifetime + TimeDelta::minutes(5);
+    let cookies = challenge.map(|challenge| challenge.cookies(&call, lifetime));
+    Ok(Answer::json(&json!({ "status": true }))?.with_cookies(cookies.unwrap_or_default()))
 }
 
 fn link(call: &Call, token: &str, body: &SignIn) -> String {
@@ -194,7 +206,7 @@ async fn open_link(app: App, call: Call) -> Result<Answer> {
     // A script of the application calls the route as an API; what opens links, human or scanner, navigates.
     let by_script = call.header("sec-fetch-mode").is_some_and(|mode| mode.starts_with("cors"));
     if app.config.magic_link.confirm && !by_script {
-        return Ok(page(&app, &link));
+        return page(&app, &call, &link).await;
     }
     redeem(&app, &call, &link, &targets).await
 }
@@ -205,7 +217,8 @@ async fn confirm(app: App, call: Call) -> Result<Answer> {
     redeem(&app, &call, &link, &targets).await
 }
 
-fn page(app: &App, link: &Link) -> Answer {
+/// Names the account that the link leads to, and the one that it would take the place of (ML-05).
+async fn page(app: &App, call: &Call, link: &Link) -> Result<Answer> {
     let members = [
         ("token", Some(&link.token)),
         ("callbackURL", link.callback_url.as_ref()),
@@ -219,10 +232,32 @@ fn page(app: &App, link: &Link) -> Answer {
             Some(format!("<input type=hidden name={name} value=\"{value}\">"))
         })
         .collect();
+    let caller = session::current(app, call).await?;
+    let owner = owner(app, call, link).await?;
+    let present = caller.map(|caller| caller.signed_in.user.email.clone());
+    let other = present.filter(|present| owner.as_ref().is_some_and(|owner| owner != present));
+    let who = match (owner, other) {
+        (None, _) => String::new(),
+        (Some(owner), None) => format!("<p>As <b>{}</b></p>", system::escape(&owner)),
+        (Some(owner), Some(other)) => format!(
+            "<p>As <b>{}</b>. You are signed in as <b>{}</b> in this browser.</p>",
+            system::escape(&owner),
+            system::escape(&other)
+        ),
+    };
     let title = format!("Sign in to {}", system::escape(&app.config.app_name));
     // Without an action the form goes to this address, whose query the endpoint does not read.
-    let form = format!("<form method=post>{inputs}<button autofocus>Continue</button></form>");
-    Answer::html(system::page(&title, &form))
+    let form = format!("{who}<form method=post>{inputs}<button autofocus>Continue</button></form>");
+    Ok(Answer::html(system::page(&title, &form)))
+}
+
+/// The address that a live link was mailed to.
+async fn owner(app: &App, call: &Call, link: &Link) -> Result<Option<String>> {
+    let storage = app.config.magic_link.storage(app);
+    let secret = OneTime { purpose: Purpose::MagicLink, secret: &link.token, storage };
+    let record = verification::find(&connection(app).await?, secret, call.now).await?;
+    let record = record.and_then(|record| serde_json::from_str::<Record>(&record).ok());
+    Ok(record.map(|record| record.email))
 }
 
 #[derive(Serialize)]
@@ -274,18 +309,23 @@ async fn redeem(app: &App, call: &Call, link: &Link, targets: &Targets) -> Resul
         };
     }
     let started = session::start_in(app, call, &tx, sign_in).await?;
+    let answer = match target {
+        Some(target) => {
+            let challenge = record.challenge.as_ref();
+            let target = verifier::carry(app, call, &tx, &started, challenge, target).await?;
+            session::redirect_signed_in(app, call, &started, &target)?
+        }
+        None => signed_in(app, &started)?.signed_in(app, call, &started),
+    };
     tx.commit().await?;
-    match target {
-        Some(target) => session::redirect_signed_in(app, call, &started, target),
-        None => Ok(signed_in(app, &started, &user)?.signed_in(app, call, &started)),
-    }
+    Ok(answer)
 }
 
-fn signed_in(app: &App, started: &Current, user: &User) -> Result<Answer> {
+fn signed_in(app: &App, started: &Current) -> Result<Answer> {
     let session = wire::session(&started.signed_in.session, started.token.reveal());
     Answer::json(&SignedInBody {
         token: started.token.reveal(),
-        user: wire::user(app, user),
+        user: wire::user(app, &started.signed_in.user),
         session: session.shown(app.features),
     })
 }

@@ -87,6 +87,21 @@ async fn ml_04_the_database_holds_only_a_hash() {
 }
 
 #[tokio::test]
+async fn ml_05_the_page_names_both_accounts_and_nothing_changes_before_its_button() {
+    let app = TestApp::new().await;
+    let mut bob = app.signed_up("bob").await;
+    let (token, url) = asked(&app, json!({ "email": ADA })).await;
+    let page = bob.get(&app, &url).await;
+    assert!(page.text.contains("As <b>ada@example.com</b>."), "{}", page.text);
+    assert!(page.text.contains("signed in as <b>bob@example.com</b>"), "{}", page.text);
+    let user = bob.get(&app, "/get-session").await.body["user"]["email"].clone();
+    assert_eq!(user, "bob@example.com");
+    confirm(&app, &mut bob, &token).await;
+    let user = bob.get(&app, "/get-session").await.body["user"]["email"].clone();
+    assert_eq!(user, ADA);
+}
+
+#[tokio::test]
 async fn ml_12_an_untrusted_target_is_refused_before_the_link_is_used_up() {
     let app = TestApp::new().await;
     let (token, _) = asked(&app, json!({ "email": ADA })).await;

@@ -10,7 +10,10 @@ use deadpool_postgres::{Pool, PoolError};
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use crate::app::Clock;
+use crate::{
+    app::Clock,
+    phone_number::{Sending, TextCode},
+};
 
 use super::{
     Outbox,
@@ -163,6 +166,7 @@ async fn attempt(
     }
     let opened = outbox.open(mail.message_id, &mail.payload);
     let sent = match &opened {
+        Some(Message::PhoneOtp(code)) => text(pool, outbox, &mail, code, now).await,
         Some(message) => hand_over(outbox, &mail, message).await,
         None => Err(Failure::Permanent("sealed with another secret".to_owned())),
     };
@@ -174,7 +178,7 @@ async fn attempt(
         Err(Failure::Temporary(error) | Failure::Permanent(error)) => Outcome::GaveUp { error },
     };
     let end = match &outcome {
-        Outcome::Delivered => End::Delivered { keep_payload: outbox.keeps() },
+        Outcome::Delivered => End::Delivered { keep_payload: outbox.keeps(opened.as_ref()) },
         Outcome::Postponed { due_at, error } => End::Postponed { due_at: *due_at, error },
         Outcome::GaveUp { error } => End::Failed { error },
     };
@@ -196,6 +200,27 @@ async fn hand_over(outbox: &Outbox, mail: &Claimed, message: &Message) -> Result
             .map_err(|error| permanent(&error))?,
     };
     match tokio::time::timeout(ATTEMPT, send(transport, letter)).await {
+        Ok(sent) => sent,
+        Err(_) => Err(Failure::Temporary(format!("no end after {} s", ATTEMPT.as_secs()))),
+    }
+}
+
+async fn text(
+    pool: &Pool,
+    outbox: &Outbox,
+    mail: &Claimed,
+    code: &TextCode,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let sending = Sending {
+        id: mail.message_id,
+        created_at: mail.created_at,
+        attempt: mail.attempts,
+        to: &mail.recipient,
+        message: code,
+        now,
+    };
+    match tokio::time::timeout(ATTEMPT, outbox.texts.send(pool, sending)).await {
         Ok(sent) => sent,
         Err(_) => Err(Failure::Temporary(format!("no end after {} s", ATTEMPT.as_secs()))),
     }

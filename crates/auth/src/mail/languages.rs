@@ -62,6 +62,13 @@ pub(super) struct Section {
 }
 
 impl Section {
+    /// The words of a text message are made where it is sent.
+    pub(super) fn of_text() -> Self {
+        let text = || "{text}".to_owned();
+        let (button, note) = (String::new(), String::new());
+        Self { subject: text(), title: text(), text: Vec::new(), button, note }
+    }
+
     /// Every text of it.
     pub(super) fn texts(&self) -> impl Iterator<Item = &String> {
         [&self.subject, &self.title, &self.button, &self.note].into_iter().chain(&self.text)

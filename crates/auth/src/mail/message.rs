@@ -5,6 +5,8 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::phone_number::TextCode;
+
 /// A mail before it has words. Its `Debug` shows the kind alone, as the rest lets somebody in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,6 +31,8 @@ pub enum Message {
     EmailOtp { purpose: OtpPurpose, otp: String },
     /// The second factor (`sendOTP` of the two-factor plugin).
     TwoFactorOtp { otp: String },
+    /// A code by text message (`sendOTP` and `sendPasswordResetOTP` of the phone-number plugin): goes to a telephone.
+    PhoneOtp(TextCode),
     /// An invitation into an organization (`sendInvitationEmail`).
     OrganizationInvitation(Invitation),
 }
@@ -98,6 +102,7 @@ impl Message {
             }
             Self::EmailOtp { purpose: OtpPurpose::ChangeEmail, .. } => "email-otp:change-email",
             Self::TwoFactorOtp { .. } => "two-factor-otp",
+            Self::PhoneOtp(code) => code.purpose.kind(),
             Self::OrganizationInvitation(_) => "org-invitation",
         }
     }
@@ -117,7 +122,9 @@ impl Message {
             Self::SuspiciousSignIn { failures, address } => {
                 json!({ "failures": failures, "address": address })
             }
-            Self::EmailOtp { otp, .. } | Self::TwoFactorOtp { otp } => json!({ "otp": otp }),
+            Self::EmailOtp { otp, .. }
+            | Self::TwoFactorOtp { otp }
+            | Self::PhoneOtp(TextCode { otp, .. }) => json!({ "otp": otp }),
             Self::OrganizationInvitation(invitation) => json!({
                 "id": invitation.id,
                 "role": invitation.role,
@@ -145,7 +152,9 @@ impl Message {
             | Self::MagicLink { url, token } => {
                 Some(Key { otp: None, token: Some(token), url: Some(url) })
             }
-            Self::EmailOtp { otp, .. } | Self::TwoFactorOtp { otp } => {
+            Self::EmailOtp { otp, .. }
+            | Self::TwoFactorOtp { otp }
+            | Self::PhoneOtp(TextCode { otp, .. }) => {
                 Some(Key { otp: Some(otp), token: None, url: None })
             }
             Self::OrganizationInvitation(invitation) => {

@@ -35,11 +35,17 @@ pub use message::{Invitation, Key, Message, OtpPurpose};
 pub use recipient::{InvalidRecipient, Recipient};
 pub use render::{Look, Preview, RenderError, Rendered};
 pub use smtp::Mailer;
+pub(crate) use smtp::{Failure, reason};
 pub use wake::{Wakes, listen};
 
 use config::MailConfig;
 
-use crate::{app::App, error::Error, http::Call};
+use crate::{
+    app::App,
+    error::Error,
+    http::Call,
+    phone_number::{PhoneNumber, Texts},
+};
 
 /// Everything that mail needs besides the database.
 pub struct Outbox {
@@ -48,6 +54,7 @@ pub struct Outbox {
     sender: Mailbox,
     reply_to: Option<Mailbox>,
     mailer: Mailer,
+    texts: Texts,
     keeps_sent: bool,
     batch: i64,
 }
@@ -76,13 +83,24 @@ impl Outbox {
             sender: config.sender(),
             reply_to: config.reply_to.clone().map(|address| Mailbox::new(None, address)),
             mailer: config.smtp.as_ref().map_or(Ok(Mailer::Inbox), Mailer::smtp)?,
+            texts: Texts::default(),
             keeps_sent,
             batch: config.smtp.as_ref().map_or(32, |smtp| i64::from(smtp.connections)),
         })
     }
 
-    fn keeps(&self) -> bool {
-        self.keeps_sent || matches!(self.mailer, Mailer::Inbox)
+    /// With a way for text messages, which otherwise go nowhere.
+    #[must_use]
+    pub fn with_texts(self, texts: Texts) -> Self {
+        Self { texts, ..self }
+    }
+
+    fn keeps(&self, message: Option<&Message>) -> bool {
+        let nowhere = match message {
+            Some(Message::PhoneOtp(_)) => matches!(self.texts, Texts::Inbox),
+            _ => matches!(self.mailer, Mailer::Inbox),
+        };
+        self.keeps_sent || nowhere
     }
 
     /// The languages of mails.
@@ -120,7 +138,7 @@ pub async fn enqueue(
     message: &Message,
     now: DateTime<Utc>,
 ) -> Result<(), EnqueueError> {
-    write(conn, outbox, Draft { to, message, language: None, decoy: false }, now).await
+    write_mail(conn, outbox, Draft { to, message, language: None, decoy: false }, now).await
 }
 
 /// Writes what [`enqueue`] would, but it is never delivered nor shown: for the branch of an endpoint where no mail may go out. A
@@ -135,10 +153,10 @@ pub async fn enqueue_decoy(
     message: &Message,
     now: DateTime<Utc>,
 ) -> Result<(), EnqueueError> {
-    write(conn, outbox, Draft { to, message, language: None, decoy: true }, now).await
+    write_mail(conn, outbox, Draft { to, message, language: None, decoy: true }, now).await
 }
 
-/// A mail to be written down.
+/// A mail, or a text message, to be written down.
 struct Draft<'a> {
     to: &'a str,
     message: &'a Message,
@@ -155,25 +173,29 @@ struct Payload<M> {
     message: M,
 }
 
+async fn write_mail(
+    conn: &impl GenericClient,
+    outbox: &Outbox,
+    draft: Draft<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), EnqueueError> {
+    let recipient = Recipient::parse(draft.to)?;
+    // An address that stands in for none (RFC 6761, section 6.4) has no mail server to ask.
+    let decoy = draft.decoy || draft.to.ends_with(".invalid");
+    write(conn, outbox, Draft { to: recipient.as_str(), decoy, ..draft }, now).await
+}
+
 async fn write(
     conn: &impl GenericClient,
     outbox: &Outbox,
     draft: Draft<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), EnqueueError> {
-    let Draft { to, message, language, decoy } = draft;
-    let recipient = Recipient::parse(to)?;
+    let Draft { to: recipient, message, language, decoy } = draft;
     let message_id = random::uuid();
     let payload = outbox.seal(message_id, message)?;
-    let new = store::New {
-        message_id,
-        recipient: recipient.as_str(),
-        kind: message.kind(),
-        payload: &payload,
-        decoy,
-        language,
-        now,
-    };
+    let kind = message.kind();
+    let new = store::New { message_id, recipient, kind, payload: &payload, decoy, language, now };
     Ok(store::create_mail(conn, &new).await?)
 }
 
@@ -202,7 +224,7 @@ pub(crate) async fn send(
     to: &str,
     message: &Message,
 ) -> Result<(), Error> {
-    Ok(write(conn, &app.outbox, Draft::of(app, call, to, message), call.now).await?)
+    Ok(write_mail(conn, &app.outbox, Draft::of(app, call, to, message), call.now).await?)
 }
 
 /// Does the work of [`send`] where nothing may go out, so that time does not tell (EN-06).
@@ -217,7 +239,7 @@ pub(crate) async fn pretend(
     message: &Message,
 ) -> Result<(), Error> {
     let draft = Draft { decoy: true, ..Draft::of(app, call, to, message) };
-    Ok(write(conn, &app.outbox, draft, call.now).await?)
+    Ok(write_mail(conn, &app.outbox, draft, call.now).await?)
 }
 
 impl<'a> Draft<'a> {
@@ -230,6 +252,36 @@ impl<'a> Draft<'a> {
         };
         Self { to, message, language, decoy: false }
     }
+}
+
+/// Writes a text message in the caller's transaction; it is delivered after the commit.
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn text(
+    app: &App,
+    conn: &impl GenericClient,
+    to: &PhoneNumber,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let draft = Draft { to: to.as_str(), message, language: None, decoy: false };
+    Ok(write(conn, &app.outbox, draft, now).await?)
+}
+
+/// Does the work of [`text`] where nothing may go out, so that time does not tell (EN-06).
+///
+/// # Errors
+/// As [`text`].
+pub(crate) async fn pretend_text(
+    app: &App,
+    conn: &impl GenericClient,
+    to: &PhoneNumber,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let draft = Draft { to: to.as_str(), message, language: None, decoy: true };
+    Ok(write(conn, &app.outbox, draft, now).await?)
 }
 
 impl From<EnqueueError> for Error {

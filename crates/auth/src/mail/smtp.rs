@@ -34,7 +34,7 @@ pub enum Mailer {
 
 /// Why an attempt failed. The reason is one line and may be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// Another attempt may succeed: the server is away, busy or set up wrongly.
     Temporary(String),
     /// The server will never take this mail.
@@ -129,7 +129,7 @@ fn is_final(error: &lettre::transport::smtp::Error) -> bool {
 }
 
 /// An error and its sources in one short line without control characters, as servers choose their words (LG-02).
-pub(super) fn reason(error: &dyn std::error::Error) -> String {
+pub(crate) fn reason(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

@@ -43,7 +43,8 @@ pub struct Config {
     pub dynamic_roles: bool,
     /// Roles of its own that an organization may have; 0: no limit.
     pub maximum_roles: u32,
-    /// Further resources and the actions on them, which roles may grant: `project = ["create", "delete"]`.
+    /// Further resources and the actions on them, which roles may grant: `project = ["create", "delete"]`. The
+    /// creator's role grants them all.
     pub resources: BTreeMap<String, Vec<String>>,
     /// Further roles, or other permissions of `owner`, `admin` and `member`: `auditor = { project = ["read"] }`.
     pub roles: BTreeMap<String, Statements>,
@@ -91,6 +92,11 @@ impl Config {
     /// In the operator's words: the creator's role is none of them, or a role or page cannot be used.
     pub fn all_roles(&self) -> anyhow::Result<Roles> {
         let mut roles = permissions::predefined();
+        let mut creator = roles.of(&self.creator_role).cloned().unwrap_or_default();
+        creator.extend(self.resources.clone());
+        if roles.knows(&self.creator_role) {
+            roles.define(&self.creator_role, creator);
+        }
         for (role, statements) in &self.roles {
             anyhow::ensure!(
                 permissions::is_name(role),

@@ -107,6 +107,7 @@ async fn change_password(app: App, call: Call) -> Result<Answer> {
     let tx = conn.transaction().await?;
     accounts::set_password(&tx, user.id, &hash, call.now).await?;
     verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
+    verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
     events::record(&app, &tx, &call, Event::PasswordChanged, Some(user.id)).await?;
     mail::send(&app, &call, &tx, &user.email, &Message::PasswordChanged).await?;
     let asked = body.revoke_others == Some(true);

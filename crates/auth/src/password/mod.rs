@@ -9,6 +9,7 @@ pub(crate) mod breached;
 mod change;
 mod hasher;
 mod policy;
+mod prove;
 mod reset;
 mod sign_in;
 mod sign_up;
@@ -115,4 +116,5 @@ pub(crate) fn endpoints(config: &Whole) -> Vec<Endpoint> {
 }
 
 pub(crate) use change::confirm;
+pub(crate) use prove::{Begun, admit, admit_proven, begin, prove, signed_in};
 pub(crate) use reset::replace;

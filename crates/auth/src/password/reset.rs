@@ -222,6 +222,7 @@ pub(crate) async fn replace(
     if !config.keep_other_reset_links {
         verification::delete_all(conn, Purpose::ResetPassword, &user.id.to_string()).await?;
     }
+    verification::delete_all(conn, Purpose::ChangeEmail, &user.id.to_string()).await?;
     if config.revoke_sessions_on_reset {
         sessions::delete_sessions(conn, user.id).await?;
         two_factor::forget_devices(conn, user.id).await?;

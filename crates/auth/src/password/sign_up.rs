@@ -25,7 +25,7 @@ use crate::{
         store::{self as users, NewUser},
         update_user,
     },
-    wire,
+    username, wire,
 };
 
 const DISABLED: Refusal = Refusal::new(
@@ -79,6 +79,11 @@ struct SignedUpBody<'a> {
 
 async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
     wire::refuse_password_in_query(&call)?;
+    // Before the other members are looked at, as Better Auth does.
+    let names = username::at_sign_up(&app, call.body.as_ref())?;
+    if names.name().is_some() {
+        username::refuse_taken(&app, &connection(&app).await?, &names, None).await?;
+    }
     let body: SignUp = call.body()?;
     let config = &app.config.email_password;
     if !config.enabled || !config.sign_up {
@@ -99,7 +104,8 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
     };
     let mut conn = connection(&app).await?;
     let tx = conn.transaction().await?;
-    let Some(user) = users::create_user(&tx, &new, &app.config.features, call.now).await? else {
+    let Some(mut user) = users::create_user(&tx, &new, &app.config.features, call.now).await?
+    else {
         if config.auto_sign_in && !config.require_verification {
             return Err(ALREADY_EXISTS.into());
         }
@@ -112,13 +118,24 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
             }
         }
         tx.commit().await?;
+        if app.config.email_verification.sends_on_sign_up(config) {
+            // A taken address looks like a free one.
+            email_verification::challenge(&app, &call);
+        }
         let mut placeholder = new.preview(&app.config.features, call.now);
+        names.put_into(&mut placeholder);
         if config.recorded_placeholder {
             placeholder.role = None;
         }
-        return answer(&app, None, &placeholder);
+        return Ok(answer(&app, None, &placeholder)?
+            .with_cookies(email_verification::remember_sign_up(&app, &call, placeholder.id)));
     };
     accounts::create_credential(&tx, random::uuid(), user.id, &hash, call.now).await?;
+    if !names.is_empty()
+        && let Some(named) = username::take(&tx, user.id, &names, call.now).await?
+    {
+        user = named;
+    }
     events::record(&app, &tx, &call, Event::SignedUp { email: user.email.clone() }, Some(user.id))
         .await?;
     if app.config.email_verification.sends_on_sign_up(config) {
@@ -126,7 +143,8 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
     }
     if !config.auto_sign_in || config.require_verification {
         tx.commit().await?;
-        return answer(&app, None, &user);
+        return Ok(answer(&app, None, &user)?
+            .with_cookies(email_verification::remember_sign_up(&app, &call, user.id)));
     }
     let sign_in = session::SignIn {
         user: &user,
@@ -136,7 +154,7 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
     let started = session::start_in(&app, &call, &tx, sign_in).await?;
     tx.commit().await?;
     // Not a known device yet: the address may be somebody else's.
-    Ok(answer(&app, Some(&started), &user)?.with_session(&app, &call, &started))
+    Ok(answer(&app, Some(&started), &started.signed_in.user)?.with_session(&app, &call, &started))
 }
 
 fn answer(app: &App, started: Option<&Current>, user: &User) -> Result<Answer> {

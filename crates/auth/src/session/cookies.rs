@@ -73,8 +73,12 @@ pub(crate) fn multi_session(
     let name = names.multi_session(&token);
     let headers = request.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let presented = Cookies::parse(headers);
-    let kept =
-        presented.iter().filter(|(name, _)| name.starts_with(&names.multi_session(""))).count();
+    let ended =
+        |name: &str| cookies.iter().any(|cookie| cookie.name == name && cookie.value.is_empty());
+    let kept = presented
+        .iter()
+        .filter(|(name, _)| name.starts_with(&names.multi_session("")) && !ended(name))
+        .count();
     if kept >= app.config.session.accounts_per_browser
         || presented.iter().any(|(other, _)| other == name)
     {

@@ -15,6 +15,7 @@ pub mod routes;
 mod start;
 pub mod store;
 mod token;
+pub mod verifier;
 
 pub(crate) use current::SESSION_NOT_FRESH;
 pub use current::{Current, Reason, current, fresh, fresh_now, presented, required, required_now};

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Current, Reason, Token, cache, cookies, current, fresh, required, required_now, store,
+    Current, Reason, Token, cache, cookies, current, fresh, required, required_now, store, verifier,
 };
 use crate::{
     api_key,
@@ -115,6 +115,10 @@ async fn get_session(app: App, call: Call) -> Result<Answer> {
     if posted && !deferred && call.mount.layout == Layout::BetterAuth {
         return Err(POST_NEEDS_DEFERRED_REFRESH.into());
     }
+    if let Some(caller) = verifier::exchange(&app, &call).await? {
+        let answer = answer(&app, &caller, None)?;
+        return with_token(&app, &call, &caller, answer).await;
+    }
     // A token outlives the copy, so none is made from it (JW-23); and Neon's clients need one with every answer.
     let everywhere = app.config.session.cookie_cache.everywhere;
     if (everywhere || call.mount.layout == Layout::BetterAuth)
@@ -138,12 +142,16 @@ async fn get_session(app: App, call: Call) -> Result<Answer> {
     }
     let needs_refresh = (deferred && !posted).then_some(due);
     let answer = answer(&app, &caller, needs_refresh)?.with_cookies(renewed);
-    if two_factor::is_owed(&app, &caller.signed_in).await? {
+    with_token(&app, &call, &caller, answer).await
+}
+
+async fn with_token(app: &App, call: &Call, caller: &Current, answer: Answer) -> Result<Answer> {
+    if two_factor::is_owed(app, &caller.signed_in).await? {
         // Who is signed in is told; a token for other services is not given.
         call.aside.reason(Reason::TwoFactorRequired);
         return never_stored(answer);
     }
-    never_stored(keys::with_session_token(&app, &call, &caller, answer).await?)
+    never_stored(keys::with_session_token(app, call, caller, answer).await?)
 }
 
 fn answer(app: &App, caller: &Current, needs_refresh: Option<bool>) -> Result<Answer> {

@@ -5,10 +5,12 @@ use uuid::Uuid;
 
 use super::{Current, SignedIn, Token, cache, cookies, current::in_cookie, store};
 use crate::{
+    anonymous,
     app::{App, connection},
     error::{Result, UNAUTHORIZED},
     events::{self, Event},
     http::{Answer, Call, origin::Redirect},
+    last_login_method,
     user::{User, store as users},
     wire::BANNED_USER,
 };
@@ -28,8 +30,10 @@ pub enum Method {
     Session,
     /// A user name and a password.
     Username,
-    /// A telephone number, by code or password.
+    /// A telephone number and a password.
     PhoneNumber,
+    /// A code texted to the telephone.
+    PhoneOtp,
     /// Nothing: a guest.
     Anonymous,
     /// A one-time token of a live session.
@@ -55,6 +59,30 @@ pub struct SignIn<'a> {
     pub method: Method,
     /// The user asked not to be remembered.
     pub dont_remember: bool,
+}
+
+impl Method {
+    /// As Better Auth's last-login-method plugin names it; `None` for what it does not name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Password => Some("email"),
+            Self::EmailOtp => Some("email-otp"),
+            Self::MagicLink => Some("magic-link"),
+            Self::Social(provider) => Some(provider),
+            Self::Passkey => Some("passkey"),
+            Self::EmailVerification
+            | Self::Session
+            | Self::Username
+            | Self::PhoneNumber
+            | Self::PhoneOtp
+            | Self::Anonymous
+            | Self::OneTimeToken
+            | Self::TwoFactor
+            | Self::Device
+            | Self::Impersonation(_) => None,
+        }
+    }
 }
 
 impl<'a> SignIn<'a> {
@@ -88,14 +116,13 @@ pub async fn start_in(
     conn: &impl GenericClient,
     sign_in: SignIn<'_>,
 ) -> Result<Current> {
-    let SignIn { user, method, dont_remember } = sign_in;
     let config = &app.config.session;
-    let impersonated_by = match method {
-        Method::Impersonation(by) => Some(by),
-        _ => None,
-    };
-    if impersonated_by.is_none() {
+    let mut user = sign_in.user.clone();
+    if !matches!(sign_in.method, Method::Impersonation(_)) {
+        anonymous::link(app, call, conn, &user).await?;
         end_replaced(app, call, conn).await?;
+        end_same_account(app, call, conn, &user).await?;
+        user = last_login_method::note(app, call, conn, &user, &sign_in.method).await?;
     }
     if config.recorded_stale_cookie
         && app.config.features.anonymous
@@ -104,6 +131,25 @@ pub async fn start_in(
     {
         call.aside.cookies_instead(cookies::forget(call));
     }
+    start_elsewhere_in(app, call, conn, SignIn { user: &user, ..sign_in }).await
+}
+
+/// Begins a session that this browser does not get: whatever session it has lives on.
+///
+/// # Errors
+/// `BANNED_USER`; those of Postgres.
+pub(super) async fn start_elsewhere_in(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    sign_in: SignIn<'_>,
+) -> Result<Current> {
+    let SignIn { user, method, dont_remember } = sign_in;
+    let config = &app.config.session;
+    let impersonated_by = match method {
+        Method::Impersonation(by) => Some(by),
+        _ => None,
+    };
     let token = Token::generate();
     let new = store::NewSession {
         token: &token.stored(config.token_storage),
@@ -126,6 +172,25 @@ pub async fn start_in(
     }
     let signed_in = SignedIn { session, user: user.clone(), organization: None };
     Ok(Current { signed_in: signed_in.into(), token, dont_remember })
+}
+
+/// Where a browser may hold several accounts, ends the session that it holds of this one.
+async fn end_same_account(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    user: &User,
+) -> Result<()> {
+    if !app.config.features.multi_session {
+        return Ok(());
+    }
+    for (name, token) in cookies::other_sessions(app, call) {
+        let stored = token.stored(app.config.session.token_storage);
+        if store::delete_own_session(conn, user.id, Some(&stored), None).await?.is_some() {
+            call.aside.cookies([call.mount.cookies.delete(name)]);
+        }
+    }
+    Ok(())
 }
 
 /// Sends the browser on to where a sign-in was to end, with the cookies of the session.

@@ -101,16 +101,23 @@ where s.token = any($1)"#
     ),
 };
 
-/// Many look-ups at once, by what tokens name: one row for each that holds.
+/// Many look-ups at once, by what tokens name: one row for each that holds. A token that an API key was exchanged for names
+/// the key in place of a session, and gives no role.
 const STANDING: Statement = Statement {
     name: "session.standing",
-    sql: r#"select asked.place - 1, u.role
+    sql: r#"select asked.place - 1, case when k.id is null then u.role end
 from unnest($1::uuid[], $2::uuid[]) with ordinality asked ("user", session, place)
-join neon_auth."user" u on u.id = asked."user"
+left join neon_auth.apikey k on k.id = asked.session and k.enabled is not false
+  and (k."expiresAt" is null or k."expiresAt" > $3)
+  and case when k."configId" = 'organization'
+    then k.id = asked."user" and exists (
+      select from neon_auth.member m where m."userId" = k."createdBy" and m."organizationId" = k."referenceId"::uuid)
+    else k."referenceId" = asked."user"::text end
+join neon_auth."user" u on u.id = case when k."configId" = 'organization' then k."createdBy" else asked."user" end
 where not (coalesce(u.banned, false) and (u."banExpires" is null or u."banExpires" > $3))
-  and exists (
+  and (k.id is not null or exists (
     select from neon_auth.session s
-    where s."userId" = u.id and s."expiresAt" > $3 and (asked.session is null or s.id = asked.session))"#,
+    where s."userId" = u.id and s."expiresAt" > $3 and (asked.session is null or s.id = asked.session)))"#,
 };
 
 /// The lock makes a ban and a sign-in wait for each other: whichever comes second sees the first (AD-09).

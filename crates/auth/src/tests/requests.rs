@@ -13,15 +13,6 @@ use crate::{
     testing::{Browser, Reply, TestApp},
 };
 
-/// Everything that there is: what is off by default too.
-pub(super) fn switch_everything_on(config: &mut Config) {
-    config.api_key.enabled = true;
-    config.change_email.enabled = true;
-    config.delete_user.enabled = true;
-    config.device.enabled = true;
-    config.email_verification.enabled = true;
-}
-
 /// A server with everything switched on that there is.
 pub(super) async fn everything(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(|config| {
@@ -29,6 +20,24 @@ pub(super) async fn everything(change: impl FnOnce(&mut Config)) -> TestApp {
         change(config);
     })
     .await
+}
+
+/// Every feature that has a switch.
+pub(super) fn switch_everything_on(config: &mut Config) {
+    config.api_key.enabled = true;
+    config.device.enabled = true;
+    config.change_email.enabled = true;
+    config.delete_user.enabled = true;
+    config.email_verification.enabled = true;
+    config.one_time_token.enabled = true;
+    config.features.teams = true;
+    config.organization.dynamic_roles = true;
+    config.passkey.enabled = true;
+    config.features.anonymous = true;
+    config.features.last_login_method = true;
+    config.features.multi_session = true;
+    config.features.phone_number = true;
+    config.features.username = true;
 }
 
 /// Both mounts of [`TestApp`].
@@ -41,7 +50,7 @@ pub(super) fn endpoints(app: &TestApp, method: &Method) -> Vec<Endpoint> {
 
 /// The path with something in place of its `{name}`.
 pub(super) fn path(endpoint: &Endpoint) -> String {
-    endpoint.path.replace("{token}", "x")
+    endpoint.path.replace("{token}", "x").replace("{id}", "x")
 }
 
 /// Every member with a value of its type.
@@ -56,6 +65,7 @@ pub(super) fn values(members: &[Member]) -> Map<String, Value> {
         (Kind::Texts, _) => json!("member"),
         (Kind::Number, _) => json!(1),
         (Kind::Any, _) => json!({}),
+        (Kind::List, _) => json!([]),
     };
     members.iter().map(|member| (member.name.to_owned(), value(member))).collect()
 }

@@ -104,6 +104,7 @@ fn is_asked_after(first_factors: FirstFactors, method: &Method) -> bool {
         | Method::Impersonation(_)
         | Method::Anonymous => false,
         Method::EmailOtp
+        | Method::PhoneOtp
         | Method::MagicLink
         | Method::EmailVerification
         | Method::Social(_)
@@ -230,19 +231,18 @@ pub(super) async fn consume(
     Ok(owner.and_then(|owner| Uuid::parse_str(&owner).ok()))
 }
 
-/// Whether a sign-in of this user waits in this browser.
+/// Whose sign-in waits in this browser.
 ///
 /// # Errors
 /// Those of Postgres.
-pub(crate) async fn is_pending_for(
+pub(crate) async fn waiting(
     app: &App,
     call: &Call,
     conn: &impl GenericClient,
-    user: Uuid,
-) -> Result<bool> {
-    let Some(secret) = presented(app, call) else { return Ok(false) };
+) -> Result<Option<Uuid>> {
+    let Some(secret) = presented(app, call) else { return Ok(None) };
     let owner = verification::find(conn, one_time(app, &secret), call.now).await?;
-    Ok(owner.is_some_and(|owner| owner == user.to_string()))
+    Ok(owner.and_then(|owner| Uuid::parse_str(&owner).ok()))
 }
 
 /// Ends the sign-in that waits in this browser, as its user proved a second factor of another kind. `false`: none of this

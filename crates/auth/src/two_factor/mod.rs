@@ -22,7 +22,7 @@ mod totp;
 mod trust;
 
 pub use challenge::{Pending, challenge, challenge_after, is_asked};
-pub(crate) use challenge::{complete, is_pending_for};
+pub(crate) use challenge::{complete, waiting};
 pub use qr::svg;
 pub(crate) use required::{demand, is_owed};
 pub(crate) use trust::forget_devices;

@@ -97,10 +97,12 @@ async fn ask(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -> Re
         update_to: Some(body.new.as_str().to_owned()),
         request_type: Some(step.to_owned()),
         user_id: Some(user.id.to_string()),
+        session_challenge: None,
     };
     let recipient = if confirm { user.email.as_str() } else { body.new.as_str() };
     let token = email_verification::sign(app, &statement, call.now)?;
     let url = email_verification::link(call, &token, body.callback_url.as_deref());
+    let permit = token.clone();
     let message = if confirm {
         Message::ChangeEmailConfirmation { new_email: body.new.as_str().to_owned(), url, token }
     } else {
@@ -110,6 +112,7 @@ async fn ask(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -> Re
     let mut conn = connection(app).await?;
     let tx = conn.transaction().await?;
     let taken = users::find_user_by_email(&tx, &body.new).await?.is_some();
+    email_verification::permit(app, &tx, &permit, user.id, call.now).await?;
     if may_send && !taken {
         mail::send(app, call, &tx, recipient, &message).await?;
     } else {
@@ -150,6 +153,7 @@ pub(crate) async fn moved_in(
     to: &User,
 ) -> Result<()> {
     verification::delete_all(conn, Purpose::ResetPassword, &to.id.to_string()).await?;
+    verification::delete_all(conn, Purpose::ChangeEmail, &to.id.to_string()).await?;
     let event = Event::EmailChanged { from: from.email.clone(), to: to.email.clone() };
     events::record(app, conn, call, event, Some(to.id)).await
 }

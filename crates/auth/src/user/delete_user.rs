@@ -183,6 +183,7 @@ async fn delete(app: &App, call: &Call, conn: &impl GenericClient, user: &User) 
     verification::delete_all(conn, Purpose::DeleteAccount, &user.id.to_string()).await?;
     api_key::delete_owned(conn, user.id).await?;
     organization::part(app, conn, user.id).await?;
+    verification::delete_all(conn, Purpose::ChangeEmail, &user.id.to_string()).await?;
     users::delete_user(conn, user.id).await?;
     events::record(app, conn, call, Event::UserDeleted { email: user.email.clone() }, Some(user.id))
         .await

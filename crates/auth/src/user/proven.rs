@@ -6,19 +6,21 @@
 
 use deadpool_postgres::GenericClient;
 use gatepost_protocol::random;
+use uuid::Uuid;
 
 use super::{
     Email, User, is_banned,
     store::{self as users, NewUser},
 };
 use crate::{
-    account::store as accounts,
+    account::{identities, store as accounts},
     api_key,
     app::App,
     error::Result,
     events::{self, Event},
     http::Call,
     session::store as sessions,
+    verification::{self, Purpose},
 };
 
 /// What a user who does not exist yet would be.
@@ -89,13 +91,32 @@ pub(crate) async fn adopt(
     conn: &impl GenericClient,
     user: User,
 ) -> Result<User> {
+    adopt_keeping(app, call, conn, user, None).await
+}
+
+/// The same, except that the account by which the address was proven stays.
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn adopt_keeping(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    user: User,
+    account: Option<Uuid>,
+) -> Result<User> {
     let Some(adopted) = users::verify_unproven(conn, user.id, &user.email, call.now).await? else {
         // Adopted meanwhile: that session is the owner's and stays.
         return Ok(users::find_user(conn, user.id).await?.unwrap_or(user));
     };
-    accounts::delete_accounts(conn, adopted.id).await?;
+    match account {
+        Some(account) => identities::delete_others(conn, adopted.id, account).await?,
+        None => accounts::delete_accounts(conn, adopted.id).await?,
+    };
     api_key::delete_owned(conn, adopted.id).await?;
     sessions::delete_sessions(conn, adopted.id).await?;
+    // A change of address that the stranger asked for would take the account away again (ML-15).
+    verification::delete_all(conn, Purpose::ChangeEmail, &adopted.id.to_string()).await?;
     let event = Event::AccountAdopted { email: adopted.email.clone() };
     events::record(app, conn, call, event, Some(adopted.id)).await?;
     Ok(adopted)

@@ -7,9 +7,11 @@ use super::store::{self as users, Change};
 use crate::{
     app::{App, connection},
     error::{Error, Refusal, Result, UNAUTHORIZED},
+    events::{self, Event},
     http::{Answer, Call, Endpoint, endpoint::Access},
+    phone_number::store as numbers,
     session::{self, routes::AnyRecord},
-    wire,
+    username, wire,
 };
 
 const NO_FIELDS: Refusal = Refusal::without_code(StatusCode::BAD_REQUEST, "No fields to update");
@@ -29,31 +31,63 @@ const PHONE_NUMBER_CANNOT_BE_SET: Refusal = Refusal::new(
 /// The endpoint.
 pub(crate) fn endpoint() -> Endpoint {
     Endpoint::post::<AnyRecord, _>("/update-user", "update_user", Access::Session, update_user)
-        .about("Change the own name or picture.")
+        .about("Change the own name, picture or user name, or give up the telephone number.")
 }
 
 async fn update_user(app: App, call: Call) -> Result<Answer> {
+    // What features say of their members comes before all else, as in Better Auth.
+    let phone_number = phone_number(&app, call.body.as_ref())?;
+    let names = username::at_update(&app, call.body.as_ref())?;
     let AnyRecord(fields) = call.body()?;
     let caller = session::required(&app, &call).await?;
+    let user = &caller.signed_in.user;
     if fields.get("email").is_some_and(is_truthy) {
         return Err(EMAIL_CAN_NOT_BE_UPDATED.into());
-    }
-    if app.config.features.phone_number && fields.get("phoneNumber").is_some_and(is_truthy) {
-        return Err(PHONE_NUMBER_CANNOT_BE_UPDATED.into());
     }
     if let Some(name) = protected(&app).find(|name| fields.get(*name).is_some_and(is_truthy)) {
         return Err(wire::field_not_allowed(name));
     }
     let change = Change { name: text(&fields, "name")?.flatten(), image: text(&fields, "image")? };
-    if change.name.is_none() && change.image.is_none() {
+    let plain = change.name.is_some() || change.image.is_some();
+    if !plain && names.is_empty() && phone_number == PhoneNumber::Untouched {
         return Err(NO_FIELDS.into());
     }
-    let user =
-        users::update_user(&connection(&app).await?, caller.signed_in.user.id, &change, call.now)
-            .await?
-            .ok_or(UNAUTHORIZED)?;
-    let caller = caller.with_user(user);
+    let mut conn = connection(&app).await?;
+    let tx = conn.transaction().await?;
+    username::refuse_taken(&app, &tx, &names, Some(user)).await?;
+    let mut changed = users::update_user(&tx, user.id, &change, call.now).await?;
+    if !names.is_empty() {
+        changed = username::take(&tx, user.id, &names, call.now).await?;
+        if names.username.is_some() {
+            let event = Event::UsernameChanged { username: names.name().map(str::to_owned) };
+            events::record(&app, &tx, &call, event, Some(user.id)).await?;
+        }
+    }
+    if phone_number == PhoneNumber::TakenAway {
+        changed = numbers::take_away(&tx, user.id, call.now).await?;
+        let event = Event::PhoneNumberChanged { number: None };
+        events::record(&app, &tx, &call, event, Some(user.id)).await?;
+    }
+    let changed = changed.ok_or(UNAUTHORIZED)?;
+    tx.commit().await?;
+    let caller = caller.with_user(changed);
     Ok(Answer::json(&json!({ "status": true }))?.with_session(&app, &call, &caller))
+}
+
+/// What a request does to the own telephone number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PhoneNumber {
+    Untouched,
+    TakenAway,
+}
+
+/// A number comes by proof alone; it can be given up.
+fn phone_number(app: &App, body: Option<&Value>) -> Result<PhoneNumber> {
+    match body.and_then(|body| body.get("phoneNumber")) {
+        Some(Value::Null) if app.config.features.phone_number => Ok(PhoneNumber::TakenAway),
+        Some(_) if app.config.features.phone_number => Err(PHONE_NUMBER_CANNOT_BE_UPDATED.into()),
+        _ => Ok(PhoneNumber::Untouched),
+    }
 }
 
 /// Refuses a sign-up that sets what only an administrator or a feature may set (AD-03).

@@ -13,7 +13,11 @@ use gatepost_protocol::{random, secret::Secret};
 use uuid::Uuid;
 
 use crate::{
-    database::statements::Statement, error::Result, mail::OtpPurpose, session::TokenStorage,
+    database::statements::Statement,
+    error::Result,
+    mail::OtpPurpose,
+    phone_number::{PhoneNumber, TextPurpose},
+    session::TokenStorage,
     user::Email,
 };
 
@@ -64,6 +68,15 @@ impl Slot {
     #[must_use]
     pub fn of_move(user: Uuid, to: &Email) -> Self {
         Self(format!("{}-otp-{user}:{to}", OtpPurpose::ChangeEmail.as_str()))
+    }
+
+    /// For whoever holds a telephone, in Better Auth's spelling.
+    #[must_use]
+    pub fn of_phone(purpose: TextPurpose, number: &PhoneNumber) -> Self {
+        Self(match purpose {
+            TextPurpose::Verify => format!("phone-number-otp-{number}"),
+            TextPurpose::ResetPassword => format!("phone-number-reset-{number}"),
+        })
     }
 
     /// For the second factor of one pending sign-in, or of one session.

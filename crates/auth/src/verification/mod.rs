@@ -69,6 +69,12 @@ pub enum Purpose {
     DeleteAccount,
     /// Signing in. The value is JSON: the address, and the name of a user to be.
     MagicLink,
+    /// Taking a session over into another partition of the browser. The value is [`crate::session::verifier`]'s.
+    SessionVerifier,
+    /// A change of address, beside the signed link that says which: so that the link can be revoked. The value is the user's id.
+    ChangeEmail,
+    /// Taking a session over to another place. The value is the session's token, sealed where tokens are hashed.
+    OneTimeToken,
     /// Finishing a sign-in by a second factor. The value is the user's id.
     TwoFactor,
     /// Tries at such a sign-in, by the same secret. The value is their number.
@@ -77,6 +83,8 @@ pub enum Purpose {
     TrustDevice,
     /// Answering a WebAuthn challenge. The value is JSON.
     Passkey,
+    /// Coming back from another provider. The value is JSON: where the browser goes then, and what proves the way.
+    OauthState,
 }
 
 impl Purpose {
@@ -85,10 +93,14 @@ impl Purpose {
             Self::ResetPassword => "reset-password:",
             Self::DeleteAccount => "delete-account-",
             Self::MagicLink => "magic-link:",
+            Self::SessionVerifier => "session-verifier:",
+            Self::ChangeEmail => "change-email-link:",
+            Self::OneTimeToken => "one-time-token:",
             Self::TwoFactor => "2fa-",
             Self::TwoFactorAttempts => "2fa-attempts-2fa-",
             Self::TrustDevice => "trust-device-",
             Self::Passkey => "passkey:",
+            Self::OauthState => "auth-state:",
         }
     }
 

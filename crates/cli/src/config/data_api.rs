@@ -25,6 +25,8 @@ pub(crate) struct DataApi {
     pub(crate) row_security_required_for: Vec<String>,
     /// Connections to Postgres at most.
     pub(crate) pool_size: usize,
+    /// Prepare statements on connections; off behind a pooler that does not carry them over, such as PgBouncer before 1.21.
+    pub(crate) prepared_statements: bool,
     /// Rows in an answer at most.
     pub(crate) max_rows: u32,
     /// Bytes of a request body at most.
@@ -51,6 +53,7 @@ impl Default for DataApi {
             live_sessions: true,
             row_security_required_for: defaults.row_security_required_for,
             pool_size: defaults.pool_size,
+            prepared_statements: defaults.prepared_statements,
             max_rows: defaults.max_rows,
             max_body: defaults.max_body,
             aggregates: defaults.aggregates,
@@ -74,6 +77,7 @@ impl DataApi {
             schemas: self.schemas.clone(),
             extra_search_path: self.extra_search_path.clone(),
             pool_size: self.pool_size,
+            prepared_statements: self.prepared_statements,
             max_rows: self.max_rows,
             max_body: self.max_body,
             aggregates: self.aggregates,

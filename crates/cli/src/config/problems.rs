@@ -3,6 +3,7 @@
 use gatepost_auth::{
     http::origin::{Rules, TrustedOrigins},
     mail::Look,
+    phone_number::Delivery,
 };
 use gatepost_protocol::secret::{Secret, Weakness};
 use url::{Host, Url};
@@ -37,6 +38,7 @@ pub(super) fn of_production(settings: &Settings) -> Vec<String> {
             settings.process.listen
         ));
     }
+    found.extend(texts(&settings.auth));
     if !settings.auth.production && !loopback {
         found.push(format!(
             "production = false tells strangers too much, and {} can be reached by them: remove it, or use `gatepost dev`",
@@ -68,6 +70,15 @@ fn data_api(settings: &Settings) -> Vec<String> {
         found.push("[data_api] takes tokens, and [features] jwt is off".to_owned());
     }
     found
+}
+
+/// Codes that nobody gets look to users like an outage.
+fn texts(auth: &Auth) -> Option<String> {
+    let nowhere = auth.phone_number.delivery == Delivery::Inbox && !auth.inbox.enabled;
+    (auth.features.phone_number && nowhere).then(|| {
+        "[phone_number] sends no messages: set delivery to \"gateway\" or \"webhook\", or features.phone_number to false"
+            .to_owned()
+    })
 }
 
 fn secret(secret: &Secret) -> Option<String> {

@@ -181,6 +181,15 @@ fn cs_06_dangerous_origins_do_not_start() {
 }
 
 #[test]
+fn text_messages_that_go_nowhere_do_not_start() {
+    let rest = format!(
+        "secret = {SECRET:?}\npublic_url = \"https://auth.example.com\"\ndatabase_url = \"postgres://db/app\"\n[features]\nphone_number = true\n"
+    );
+    assert!(production_problems(&rest).contains("[phone_number] sends no messages"));
+    assert_eq!(production_problems(&format!("{rest}[phone_number]\ndelivery = \"webhook\"\n")), "");
+}
+
+#[test]
 fn all_dangers_of_production_are_named_at_once() {
     let found = production_problems(
         "listen = \"0.0.0.0:4000\"\npublic_url = \"http://auth.example.com\"\nproduction = false\n[inbox]\nenabled = true\n",

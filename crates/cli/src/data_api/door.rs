@@ -12,7 +12,7 @@ use gatepost_auth::{
 };
 use gatepost_data_api::{
     Administration, Check, Config, Door, KeySource, LoginError, NeonDoor, State, administration,
-    keep_loaded, login, router,
+    keep_loaded, login, reload, router,
 };
 use gatepost_protocol::jwt::{Claims, Verifier};
 use tokio::task::AbortHandle;
@@ -50,6 +50,8 @@ pub(crate) async fn open(app: &App, settings: &DataApi) -> anyhow::Result<Option
             database_url: settings.explain_database_url.as_ref().map(|url| url.reveal().to_owned()),
         },
     );
+    // Served from the first request on; if it cannot be read yet, it is tried again.
+    reload(&state).await;
     let loading = tokio::spawn(keep_loaded(state.clone())).abort_handle();
     let base = format!("/{}/rest", app.config.project);
     let router = Router::new()

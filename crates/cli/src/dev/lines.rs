@@ -13,7 +13,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::seed::{PASSWORD, USERS};
+use super::{
+    provider::StandIn,
+    seed::{PASSWORD, USERS},
+};
 use crate::output;
 
 /// Prints for people or for programs.
@@ -29,6 +32,7 @@ pub(super) struct Ready<'a> {
     pub(super) app: &'a App,
     pub(super) database_url: &'a str,
     pub(super) seeded: bool,
+    pub(super) stand_in: &'a StandIn,
     pub(super) data_api: bool,
 }
 
@@ -46,6 +50,8 @@ struct ReadyLine<'a> {
     data_url: Option<&'a str>,
     inbox_url: &'a str,
     database_url: &'a str,
+    /// Other providers that are stood in for.
+    providers: Vec<&'a str>,
 }
 
 impl Printer {
@@ -80,6 +86,7 @@ impl Printer {
                 data_url: data.as_deref(),
                 inbox_url: &inbox,
                 database_url: ready.database_url,
+                providers: ready.stand_in.ids(),
             });
             return;
         }
@@ -102,6 +109,10 @@ impl Printer {
             row("Data API", &format!("{data}    tables over HTTP, by Row Level Security"));
         }
         row("Inbox", &format!("{inbox}    every mail lands here"));
+        let names = ready.stand_in.names();
+        if !names.is_empty() {
+            row("Providers", &format!("{}    a stand-in, no account needed", names.join(", ")));
+        }
         row("Postgres", &format!("psql '{}'", ready.database_url));
         if ready.seeded {
             let names: Vec<&str> = USERS.iter().map(|(_, email, _)| *email).collect();

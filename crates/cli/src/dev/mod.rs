@@ -3,6 +3,7 @@
 mod database;
 mod lines;
 mod ports;
+mod provider;
 mod seed;
 mod state;
 
@@ -24,6 +25,7 @@ use crate::{
 use self::{
     database::{Database, Place},
     lines::Printer,
+    provider::StandIn,
 };
 
 /// Runs until Ctrl-C, SIGTERM, or the end of the terminal.
@@ -78,6 +80,7 @@ async fn develop(
     let process = process(loaded, &place, printer);
     let mut auth = settings(loaded, secret, &origin, &place.project);
     auth.jwt.session_id |= process.data_api.looks_up_sessions();
+    let stand_in = StandIn::prepare(&mut auth, &origin);
 
     let pool = pool(&place.server_url, &PoolOptions::default())?;
     let app = App::new(auth, pool, Clock::System)?;
@@ -92,9 +95,11 @@ async fn develop(
         database_url: &place.shown_url,
         seeded,
         data_api: data_api.is_some(),
+        stand_in: &stand_in,
     });
 
-    let router = serve::router(&app, &process, &background.wakes, data_api.as_ref());
+    let router = serve::router(&app, &process, &background.wakes, data_api.as_ref())
+        .merge(stand_in.router(&app));
     let servers: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
@@ -163,6 +168,13 @@ fn settings(loaded: &Loaded, secret: String, origin: &str, project: &str) -> Aut
     if !loaded.given.iter().any(|key| key == "rate_limit.enabled") {
         // As Better Auth does outside production: tests sign in often.
         auth.rate_limit.enabled = false;
+    }
+    // Off in production until somebody decides on the domain that keys are bound to for good.
+    if !loaded.given.iter().any(|key| key == "passkey.enabled") {
+        auth.passkey.enabled = true;
+    }
+    if !loaded.given.iter().any(|key| key == "features.two_factor") {
+        auth.features.two_factor = true;
     }
     auth
 }

@@ -16,6 +16,8 @@ pub struct DoorSettings {
     pub extra_search_path: Vec<String>,
     /// Connections at most.
     pub pool_size: usize,
+    /// Whether statements are prepared on connections: off behind a pooler that does not carry them over.
+    pub prepared_statements: bool,
     /// Rows in an answer at most.
     pub max_rows: u32,
     /// Bytes of a request body at most.
@@ -61,6 +63,7 @@ impl DoorSettings {
             schemas: schemas.to_vec(),
             extra_search_path: vec!["public".to_owned()],
             pool_size: 10,
+            prepared_statements: true,
             max_rows: 1000,
             max_body: 1024 * 1024,
             aggregates: false,
@@ -109,6 +112,7 @@ impl Config {
             db_schemas: settings.schemas.clone(),
             db_extra_search_path: settings.extra_search_path.clone(),
             db_pool: settings.pool_size,
+            db_prepared_statements: settings.prepared_statements,
             db_max_rows: Some(i64::from(settings.max_rows)),
             db_aggregates_enabled: settings.aggregates,
             server_cors_allowed_origins: settings.allowed_origins.clone(),

@@ -53,6 +53,13 @@ fn claims_error(message: &str) -> ApiError {
     ApiError::new(ErrorKind::JwtClaims, message)
 }
 
+/// The key that a token names, believed in nothing.
+pub(crate) fn kid(token: &str) -> Option<String> {
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    Some(header.get("kid")?.as_str()?.to_owned())
+}
+
 /// Checks a token's form and signature and returns its claims.
 pub fn decode(token: &str, keys: Option<&Keys>) -> Result<Map<String, Value>, ApiError> {
     let Some(keys) = keys else {

@@ -21,6 +21,36 @@ const FORBIDDEN: StatusCode = StatusCode::FORBIDDEN;
 const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
 
 #[tokio::test]
+async fn da_03_only_plain_types_can_be_cast_to() {
+    let server = server().await;
+    for cast in [
+        "regclass",
+        "regproc",
+        "regrole",
+        "xml",
+        "oid",
+        "\"a b\"",
+        "int[]",
+        "pg_catalog.text",
+        "neon_auth.user",
+        "name",
+    ] {
+        for target in [
+            format!("/tasks?select=title::{cast}"),
+            format!("/tasks?select=x:id::{cast}"),
+            format!("/projects?select=tasks(title::{cast})"),
+        ] {
+            let answer = server.get("alice", &crate::support::target(&target)).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{target}: {}", answer.body);
+        }
+    }
+    for cast in ["text", "int", "TEXT", "numeric"] {
+        let answer = server.get("alice", &format!("/tasks?select=id::{cast}&id=eq.1")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{cast}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn da_04_only_roles_made_for_callers_are_accepted() {
     let server = server().await;
     for role in
@@ -304,6 +334,39 @@ async fn da_18_the_auth_schema_is_out_of_reach() {
 }
 
 #[tokio::test]
+async fn da_19_a_filter_tells_nothing_of_hidden_rows() {
+    let server = server().await;
+    let filters = [
+        "id=eq.1",
+        "token=eq.alpha",
+        "token=like.a*",
+        "token=match.^a",
+        "token=imatch.ALPHA",
+        "token=fts.alpha",
+        "token=in.(alpha,beta)",
+        "or=(token.eq.alpha,id.gt.0)",
+        "token=match.(",
+        "token=like.a%5C",
+    ];
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        for filter in filters {
+            let headers = [("prefer", "count=exact")];
+            let target = format!("/secrets?{filter}");
+            let answer = server.call("alice", "GET", &target, &headers, "").await;
+            answers.push((
+                answer.status,
+                answer.body,
+                answer.headers.get("content-range").cloned(),
+            ));
+        }
+        server.sql("DELETE FROM api.secrets").await;
+    }
+    let (hidden, gone) = answers.split_at(filters.len());
+    assert_eq!(hidden, gone, "rows that are hidden and rows that are not there look the same");
+}
+
+#[tokio::test]
 async fn da_20_expensive_requests_are_cut_off() {
     let server = Server::start("", |config| {
         strict(config);
@@ -436,4 +499,41 @@ async fn da_30_a_cookie_is_nobody() {
 async fn da_31_the_search_path_is_that_of_the_configuration() {
     let server = server().await;
     assert_eq!(server.get("alice", "/rpc/setting?name=search_path").await.body, r#""\"api\"""#);
+}
+
+#[tokio::test]
+async fn da_33_the_longest_requests_are_answered_or_refused_and_harm_nobody() {
+    let server = Server::start("", |_| ()).await;
+    // As long as an address can be: far from the 65 535 values that the protocol can count.
+    let many = format!("/tasks?or=({})", vec!["id.eq.1"; 8000].join(","));
+    let answer = server.get("alice", &many).await;
+    assert!(answer.status.as_u16() < 500, "{}", answer.body);
+    let list = format!("/tasks?select=id&id=in.({})", vec!["1"; 30_000].join(","));
+    assert_eq!(server.get("alice", &list).await.body, r#"[{"id":1}]"#);
+    let long = format!(r#"[{}]"#, vec![r#"{"body":"x"}"#; 70_000].join(","));
+    let answer = server.call("alice", "POST", "/notes", &[], &long).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    assert_eq!(server.get("alice", "/rpc/whoami").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn da_34_pages_are_plain_numbers_and_never_sql() {
+    let server = server().await;
+    let all = server.get("alice", "/tasks?select=id&order=id").await.body;
+    for value in
+        ["1;select 1", "1 or 1=1", "(select 1)", "1e3", "0x1", "one", "1,2", "$1", "'1'", "-1"]
+    {
+        let value = crate::support::target(value).replace(';', "%3B").replace('=', "%3D");
+        for key in ["limit", "offset", "tasks.limit"] {
+            let answer =
+                server.get("alice", &format!("/tasks?select=id&order=id&{key}={value}")).await;
+            let plain = answer.status.is_client_error() || answer.body == all;
+            assert!(plain, "{key}={value}: {} {}", answer.status, answer.body);
+        }
+        let header = [("range", value.as_str())];
+        let answer = server.call("alice", "GET", "/tasks?select=id&order=id", &header, "").await;
+        assert!(answer.status.is_client_error() || answer.body == all, "{value}: {}", answer.body);
+    }
+    let page = server.get("alice", "/tasks?select=id&order=id&limit=1&offset=1").await;
+    assert_eq!(page.body, r#"[{"id":2}]"#);
 }

@@ -1,12 +1,14 @@
 //! The door within the server, keys by URL, and what reloads change.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use gatepost_data_api::{
-    Check, Config, Door, DoorSettings, KeySource, NeonDoor, State, refresh_keys, reload, router,
+    Check, Config, Door, DoorSettings, KeySource, NeonDoor, State, keep_keys_fresh, refresh_keys,
+    reload, router,
 };
 use gatepost_protocol::jwt::Verifier;
 use http::StatusCode;
@@ -234,6 +236,46 @@ async fn keys_are_fetched_from_a_url_and_again_after_a_rotation() {
     assert_eq!(with_token(&server, &first, "/rpc/whoami").await.status, StatusCode::UNAUTHORIZED);
     let second = token(&keys[1], &claims("authenticated"));
     assert_eq!(with_token(&server, &second, "/rpc/whoami").await.body, r#""authenticated:alice""#);
+}
+
+#[tokio::test]
+async fn jw_18_a_flood_of_unknown_keys_asks_the_issuer_once_and_delays_nobody() {
+    let key = Ed25519KeyPair::generate().unwrap();
+    let published = key_set(&key);
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&fetches);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+    let app = axum::Router::new().fallback(move || {
+        let text = published.clone();
+        counted.fetch_add(1, Ordering::SeqCst);
+        async move { text }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let server = Server::start("", |config| {
+        config.jwt_keys = None;
+        config.jwt_keys_url = Some(url);
+    })
+    .await;
+    let good = token(&key, &claims("authenticated"));
+    let early = with_token(&server, &good, "/rpc/whoami").await;
+    assert_eq!(early.status, StatusCode::SERVICE_UNAVAILABLE, "JW-30: no keys, no verdict");
+    refresh_keys(&server.state).await;
+    let keeping = tokio::spawn(keep_keys_fresh(server.state.clone()));
+    for round in 0..2000 {
+        let header = json!({ "alg": "EdDSA", "kid": format!("k-{round}") }).to_string();
+        let signed =
+            format!("{}.{}", B64.encode(header), B64.encode(claims("authenticated").to_string()));
+        let forged = format!("{signed}.{}", B64.encode(key.sign(signed.as_bytes()).as_ref()));
+        let answer = with_token(&server, &forged, "/rpc/whoami").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        if round % 100 == 0 {
+            let answer = with_token(&server, &good, "/rpc/whoami").await;
+            assert_eq!(answer.status, StatusCode::OK);
+        }
+    }
+    assert_eq!(fetches.load(Ordering::SeqCst), 1, "the pause is not over");
+    keeping.abort();
 }
 
 #[tokio::test]

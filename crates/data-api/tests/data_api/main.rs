@@ -10,3 +10,5 @@ mod doors;
 mod protocol;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod trace;

@@ -25,6 +25,7 @@ fn claims() -> EmailVerification {
         update_to: None,
         request_type: None,
         user_id: None,
+        session_challenge: None,
     }
 }
 

@@ -2,6 +2,7 @@ mod adopting;
 mod drifting;
 mod migrating;
 mod roles;
+mod row_level;
 mod statements;
 
 use std::convert::Infallible;

@@ -12,7 +12,7 @@ pub enum PathKind {
     /// A first sign-in needs no cookie, so a foreign page could sign its visitor in to the attacker's account
     /// (CS-10): Fetch Metadata and `Origin` are checked without cookies too.
     FirstLogin,
-    /// Sends mail to an address of the caller's choice: an `Origin` or `Referer`, when there is one, is checked
+    /// Sends mail or a text message to whomever the caller chooses: an `Origin` or `Referer`, when there is one, is checked
     /// without cookies too (CS-03). Better Auth does not check these.
     SendsMail,
 }
@@ -32,7 +32,9 @@ impl PathKind {
             | "/forget-password/email"
             | "/forget-password/email-otp"
             | "/send-verification-email"
-            | "/email-otp/request-password-reset" => Self::SendsMail,
+            | "/email-otp/request-password-reset"
+            | "/phone-number/send-otp"
+            | "/phone-number/request-password-reset" => Self::SendsMail,
             _ => Self::Ordinary,
         }
     }

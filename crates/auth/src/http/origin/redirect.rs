@@ -53,6 +53,23 @@ impl Redirect {
     }
 }
 
+impl Redirect {
+    /// The target without a query parameter, however often it stands there.
+    #[must_use]
+    pub fn without_parameter(&self, name: &str) -> Self {
+        let (before, fragment) = match self.text.find('#') {
+            Some(at) => self.text.split_at(at),
+            None => (self.text.as_str(), ""),
+        };
+        let Some((path, query)) = before.split_once('?') else { return self.clone() };
+        let is_other =
+            |pair: &&str| form_urlencoded::parse(pair.as_bytes()).all(|(key, _)| key != name);
+        let kept: Vec<&str> = query.split('&').filter(is_other).collect();
+        let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+        Self { text: format!("{path}{query}{fragment}"), own: self.own.clone() }
+    }
+}
+
 impl fmt::Display for Redirect {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.text)

@@ -103,6 +103,10 @@ impl Received {
     }
 }
 
+fn token(link: &str) -> &str {
+    link.split_once("token=").unwrap().1.split('&').next().unwrap()
+}
+
 async fn send_code(world: &World, kind: &str) {
     let ask = json!({ "email": ADA, "type": kind });
     let reply = world.app.browser().post(&world.app, "/email-otp/send-verification-otp", ask).await;
@@ -115,7 +119,10 @@ async fn verify_email_link_proves_the_address() {
     world.app.signed_up("ada").await;
     let link = world.receive(ADA, "verify-email").await.link();
     assert_eq!(world.user().await["emailVerified"], false);
-    let reply = world.app.browser().get(&world.app, &link).await;
+    let page = world.app.browser().get(&world.app, &link).await;
+    assert!(page.text.contains("<form method=post>"), "{}", page.text);
+    let body = json!({ "token": token(&link), "callbackURL": "/" });
+    let reply = world.app.browser().post(&world.app, "/verify-email", body).await;
     assert_eq!(reply.status, StatusCode::FOUND, "{}", reply.text);
     assert_eq!(world.user().await["emailVerified"], true);
 }
@@ -209,8 +216,8 @@ async fn magic_link_shows_a_page_whose_button_signs_in() {
     ada.post(&world.app, "/sign-in/magic-link", json!({ "email": ADA })).await;
     let link = world.receive(ADA, "magic-link").await.link();
     assert!(ada.get(&world.app, &link).await.text.contains("<form method=post>"));
-    let token = link.split_once("token=").unwrap().1.split('&').next().unwrap();
-    let reply = ada.post(&world.app, "/magic-link/verify", json!({ "token": token })).await;
+    let body = json!({ "token": token(&link) });
+    let reply = ada.post(&world.app, "/magic-link/verify", body).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert!(ada.is_signed_in(&world.app).await);
 }
