@@ -1,10 +1,11 @@
 // What the page of an application does: it creates one of the stock clients, in its own origin.
 import { createAuthClient as createBetterAuth } from 'better-auth/client';
-import { emailOTPClient, jwtClient, magicLinkClient, organizationClient } from 'better-auth/client/plugins';
+import { emailOTPClient, jwtClient, magicLinkClient, organizationClient, twoFactorClient } from 'better-auth/client/plugins';
+import { passkeyClient } from '@better-auth/passkey/client';
 import { createAuthClient as createNeonAuth } from '@neondatabase/auth';
 
 const create = {
-  'better-auth': (baseURL) => createBetterAuth({ baseURL, plugins: [jwtClient(), emailOTPClient(), magicLinkClient(), organizationClient()] }),
+  'better-auth': (baseURL) => createBetterAuth({ baseURL, plugins: [jwtClient(), emailOTPClient(), magicLinkClient(), organizationClient(), twoFactorClient(), passkeyClient()] }),
   neon: (baseURL) => createNeonAuth(baseURL),
 };
 // Set by `/settings.js`.

@@ -5,6 +5,7 @@
 import cookies from './flows/cookies.mjs';
 import mail from './flows/mail.mjs';
 import organization from './flows/organization.mjs';
+import second from './flows/second.mjs';
 import session from './flows/session.mjs';
 import social from './flows/social.mjs';
 import { endAll } from './lib/chromium.mjs';
@@ -17,7 +18,7 @@ const world = {
   dev: option('dev'), devDatabase: option('dev-database'),
   chromium: option('chromium', '/usr/bin/chromium'), site,
 };
-const flows = [session, organization, cookies, mail, social].flatMap((group) => group(world));
+const flows = [session, organization, cookies, mail, social, second].flatMap((group) => group(world));
 const only = option('only') ? new RegExp(option('only')) : null;
 let passed = 0, failed = 0;
 for (const [name, run] of flows) {

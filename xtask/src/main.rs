@@ -8,6 +8,7 @@ mod command;
 mod conformance;
 mod examples;
 mod faults;
+mod fuzz;
 mod guesses;
 mod http;
 mod node;
@@ -45,6 +46,8 @@ enum Command {
     Tree,
     /// Better Auth on Node beside Gatepost.
     Bench(bench::Options),
+    /// Every parser of the Data API under libFuzzer.
+    Fuzz(fuzz::Options),
     /// SIGKILL of the server and of Postgres during load.
     Faults(faults::Options),
     /// Fifty guesses of one code at once, over two server processes on one database.
@@ -110,6 +113,7 @@ async fn run(command: Command) -> Result<Counts> {
         Command::Tree => tree::run().await,
         Command::Bench(options) => bench::run(&options).await,
         Command::Conformance(Suite::Shared) => closing(conformance::shared::run().await),
+        Command::Fuzz(options) => fuzz::run(&options).await,
         Command::Faults(options) => closing(faults::run(&options).await),
         Command::Guesses => closing(guesses::run().await),
         Command::Examples => closing(examples::run().await),

@@ -33,9 +33,22 @@ pub(crate) async fn steps(report: &mut Report) {
         .await;
     report.step("conformance neon", neon::run(&neon::Options::default())).await;
     report.step("conformance neon, hashed", neon::run(&neon::Options::hashed())).await;
+    report.step("protocol cases of the Data API", protocol_cases()).await;
     report.step("conformance data-api", data_api::run(&data_api::Options::default())).await;
+    if exists("pgbouncer", "--version").await {
+        let pooled = data_api::Options::pgbouncer();
+        report.step("conformance data-api, PgBouncer", data_api::run(&pooled)).await;
+    }
     report.step("one database, two servers", shared::run()).await;
     report.step("guesses at once, two servers", guesses::run()).await;
     report.step("examples", examples::run()).await;
     report.step("browser", browser::run(&browser::Options::default())).await;
+}
+
+/// `conformance/data-api/cases.txt`, counted one by one; the test that runs them is one among those of the crates.
+async fn protocol_cases() -> Result<Counts> {
+    let arguments = ["test", "--quiet", "-p", "gatepost-data-api", "--test", "data_api", "--"];
+    let mut command = cargo(&arguments);
+    command.args(["protocol::every_protocol_case", "--nocapture"]);
+    tests(command).await
 }

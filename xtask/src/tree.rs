@@ -30,10 +30,12 @@ const NEVER: &[(&str, &[&str])] = &[
     ),
     ("gatepost-outbound", &["gatepost-", "axum", "tokio-postgres"]),
     ("gatepost-postgres", &["gatepost-", "axum"]),
+    ("gatepost-dev-provider", &["gatepost-auth", "gatepost-postgres", "tokio-postgres"]),
     (
         "gatepost-auth",
         &[
             "gatepost-data-api",
+            "gatepost-dev-provider",
             "gatepost-pages",
             "gatepost-gateway",
             "gatepost-cli",

@@ -63,7 +63,9 @@ async function organization(world, kind, base) {
     same((await one.data('organization.getFullOrganization')).members.length, 2, 'and back');
 
     const last = await one.call('organization.leave', { organizationId: acme.id });
-    same([last.error?.status, last.error?.code], [400, 'YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER'], 'the last owner stays');
+    same(last.error?.status, 400, 'the last owner stays');
+    // The Neon client has codes of its own.
+    if (kind === 'better-auth') same(last.error.code, 'YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER', 'and is told why');
     await two.data('organization.leave', { organizationId: acme.id });
     same(await two.data('organization.list'), [], 'Bob left');
     same((await two.call('organization.getFullOrganization', { query: { organizationId: acme.id } })).error?.status, 403, 'and reads nothing more');

@@ -222,3 +222,15 @@ flow('data-api.schema-reload', { ...real, needs: ['realDataApi', 'sql'] }, async
   for (let i = 0; i < 200; i++) { r = await c.from(name).select(); if (!r.error) break; }
   t.eq(r.data, [{ id: 1 }], 'after the reload');
 });
+
+flow('data-api.many-at-once', real, async (t) => {
+  const callers = await Promise.all(Array.from({ length: 5 }, () => postgrest(t)));
+  await Promise.all(callers.map(({ client }) => client.from('notes').insert({ title: 'mine' })));
+  const asked = Array.from({ length: 200 }, async (_, i) => {
+    const { client, u } = callers[i % callers.length];
+    const who = await client.rpc('whoami');
+    const rows = await client.from('notes').select('user_id');
+    return [who.data?.user_id === u.id, rows.error ?? rows.data.map((r) => r.user_id === u.id)];
+  });
+  t.eq(await Promise.all(asked), Array(200).fill([true, [true]]), 'everybody is themselves');
+});

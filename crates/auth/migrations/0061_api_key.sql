@@ -23,12 +23,15 @@ create table if not exists neon_auth.apikey (
     permissions text,
     metadata text
 );
--- Whose hands a key of an organization is in, and the role it acts with. Better Auth does not know them.
-alter table neon_auth.apikey
-    add column if not exists "createdBy" uuid references neon_auth."user" (id) on delete cascade,
-    add column if not exists role text;
 create index if not exists "apikey_configId_idx" on neon_auth.apikey ("configId");
 create index if not exists "apikey_referenceId_idx" on neon_auth.apikey ("referenceId");
 create index if not exists apikey_key_idx on neon_auth.apikey (key);
-create index if not exists "apikey_createdBy_idx" on neon_auth.apikey ("createdBy");
 create index if not exists "apikey_expiresAt_idx" on neon_auth.apikey ("expiresAt") where "expiresAt" is not null;
+
+-- Whose hands a key of an organization is in, and the role it acts with. Beside the table, whose columns are Better Auth's.
+create table neon_auth.gatepost_api_key_holder (
+    key_id uuid primary key references neon_auth.apikey (id) on delete cascade,
+    user_id uuid not null references neon_auth."user" (id) on delete cascade,
+    role text not null
+);
+create index gatepost_api_key_holder_user_id_idx on neon_auth.gatepost_api_key_holder (user_id);

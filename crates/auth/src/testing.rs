@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo};
+use futures_util::future::join_all;
 use gatepost_postgres::{
     PoolOptions, pool,
     testing::{self, TestDatabase},
@@ -140,6 +141,28 @@ impl TestApp {
     /// Sends a request as it is.
     pub(crate) async fn send(&self, peer: IpAddr, request: Request<Body>) -> Reply {
         send(&self.router, peer, request).await
+    }
+
+    /// The same POST many times at once, by turns to two servers on one database.
+    pub(crate) async fn at_once(&self, count: usize, path: &str, body: &Value) -> Vec<Reply> {
+        let (_second, router) = self.replica(|_| {});
+        let post = |index: usize| {
+            let browser = self.browser();
+            let request = browser
+                .request(Method::POST, path)
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from(body.to_string()))
+                .unwrap();
+            let router = &router;
+            async move {
+                if index.is_multiple_of(2) {
+                    self.send(browser.address, request).await
+                } else {
+                    send(router, browser.address, request).await
+                }
+            }
+        };
+        join_all((0..count).map(post)).await
     }
 
     /// Runs SQL as a superuser.

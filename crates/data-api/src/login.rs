@@ -3,6 +3,8 @@
 //! Every policy is worthless if a request ever runs as a login that is above it. The login therefore has no rights but
 //! that of becoming the callers' roles.
 
+use tokio_postgres::types::{ToSql, Type};
+
 use crate::config::Config;
 
 /// The connected login.
@@ -65,11 +67,14 @@ pub(crate) async fn examine(
         WHERE NOT EXISTS (
             SELECT FROM pg_catalog.pg_roles r
             WHERE r.rolname = w.role AND pg_has_role(current_user, r.oid, 'member'))";
-    let row = client.query_one(POWERS, &[&config.db_schemas]).await?;
-    let roles = &config.safety.allowed_roles;
-    Ok(Login {
-        name: row.try_get(0)?,
-        powers: row.try_get(1)?,
-        missing: client.query_one(MISSING, &[roles]).await?.try_get(0)?,
-    })
+    let texts = |texts| (texts as &(dyn ToSql + Sync), Type::TEXT_ARRAY);
+    let mut login = Login { name: String::new(), powers: Vec::new(), missing: Vec::new() };
+    for row in client.query_typed(POWERS, &[texts(&config.db_schemas)]).await? {
+        login.name = row.try_get(0)?;
+        login.powers = row.try_get(1)?;
+    }
+    for row in client.query_typed(MISSING, &[texts(&config.safety.allowed_roles)]).await? {
+        login.missing = row.try_get(0)?;
+    }
+    Ok(login)
 }

@@ -50,7 +50,7 @@ impl Options {
 }
 
 /// Flows that expect tokens in the list of sessions, where a server with hashed tokens has handles.
-const READ_TOKENS: &[&str] = &["neon.list-sessions"];
+const READ_TOKENS: &[&str] = &["neon.list-sessions", "admin.user-sessions"];
 
 /// Starts the three servers, runs every flow that the server can, and counts.
 pub(crate) async fn run(options: &Options) -> Result<Counts> {

@@ -291,17 +291,20 @@ fn operands(
         let [value] = values else { return None };
         return (kind == Kind::Text).then(|| vec![pattern(operator, value)]);
     }
-    if values.len() != 1 && !matches!(operator, "in" | "not_in") {
+    // A name that appears twice in a query is a list; once, it is none.
+    let fits = match operator {
+        "in" => values.len() > 1,
+        "not_in" => true,
+        _ => values.len() == 1,
+    };
+    if !fits {
         return None;
     }
     let operand = |value: &String| match kind {
         Kind::Text => Some(value.clone()),
         Kind::Id => uuid::Uuid::parse_str(value).ok().map(|id| id.to_string()),
-        Kind::Flag => match value.to_lowercase().as_str() {
-            "true" | "t" | "yes" | "on" | "1" => Some("true".to_owned()),
-            "false" | "f" | "no" | "off" | "0" => Some("false".to_owned()),
-            _ => None,
-        },
+        // As Better Auth reads it: what is not the word is the opposite.
+        Kind::Flag => Some((value == "true").to_string()),
         Kind::Time => moment(value),
     };
     values.iter().map(operand).collect()

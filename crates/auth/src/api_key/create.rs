@@ -297,10 +297,10 @@ pub async fn create(
     let prefix = new.prefix.as_deref().or(configured);
     let letters = random::letters(config.length.max(SHORTEST_KEY));
     let key = format!("{}{letters}", prefix.unwrap_or_default());
-    let (config_id, reference_id, created_by, role) = match &new.grant {
-        Grant::User(id) => (DEFAULT, id.to_string(), None, None),
+    let (config_id, reference_id, holder) = match &new.grant {
+        Grant::User(id) => (DEFAULT, id.to_string(), None),
         Grant::Organization { id, by, role } => {
-            (ORGANIZATION, id.to_string(), Some(*by), Some(role.as_str()))
+            (ORGANIZATION, id.to_string(), Some((*by, role.as_str())))
         }
     };
     #[expect(clippy::cast_possible_truncation, reason = "a year of milliseconds at most")]
@@ -326,8 +326,7 @@ pub async fn create(
         expires_at: asked.or_else(|| config.lifetime()).map(|lifetime| now + lifetime),
         permissions: permissions.as_deref(),
         metadata: metadata.as_deref(),
-        created_by,
-        role,
+        holder,
     };
     let row = store::create(conn, &row, now).await?;
     Ok((key, row))

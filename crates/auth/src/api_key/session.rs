@@ -20,12 +20,6 @@ use crate::{
 pub const HEADER: &str = "x-api-key";
 const TOO_SHORT: Refusal =
     Refusal::new(StatusCode::FORBIDDEN, "INVALID_API_KEY", "Invalid API key.");
-const NOT_A_USERS: Refusal = Refusal::new(
-    StatusCode::UNAUTHORIZED,
-    "INVALID_REFERENCE_ID_FROM_API_KEY",
-    "The reference id from the API key is invalid.",
-);
-
 /// The session that the request's key stands for; `None`: it brings no key, or keys are no sessions here. An answer: the
 /// key is refused.
 ///
@@ -48,7 +42,10 @@ pub(crate) async fn begin(app: &App, call: &Call) -> Result<Option<Result<Curren
         }
     };
     let key = verified.key;
-    let user = verified.holder.filter(|_| !key.is_organizations()).ok_or(NOT_A_USERS)?;
+    if key.is_organizations() {
+        return Err(Refused::Ownerless.refusal().into());
+    }
+    let user = verified.holder;
     // Better Auth adds the seconds of a session as milliseconds; whoever renews by this time loses nothing.
     let short = TimeDelta::milliseconds(i64::from(app.config.session.expires_in));
     let session = Session {

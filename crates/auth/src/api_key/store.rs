@@ -17,7 +17,9 @@ use crate::{
 
 macro_rules! key_columns {
     () => {
-        r#"k.id, k."configId", k.name, k.start, k."referenceId", k.prefix, k."refillInterval", k."refillAmount", k."lastRefillAt", k.enabled, k."rateLimitEnabled", k."rateLimitTimeWindow", k."rateLimitMax", k."requestCount", k.remaining, k."lastRequest", k."expiresAt", k."createdAt", k."updatedAt", k.permissions, k.metadata, k."createdBy", k.role"#
+        r#"k.id, k."configId", k.name, k.start, k."referenceId", k.prefix, k."refillInterval", k."refillAmount", k."lastRefillAt", k.enabled, k."rateLimitEnabled", k."rateLimitTimeWindow", k."rateLimitMax", k."requestCount", k.remaining, k."lastRequest", k."expiresAt", k."createdAt", k."updatedAt", k.permissions, k.metadata,
+  (select h.user_id from neon_auth.gatepost_api_key_holder h where h.key_id = k.id),
+  (select h.role from neon_auth.gatepost_api_key_holder h where h.key_id = k.id)"#
     };
 }
 
@@ -29,11 +31,16 @@ const CREATE: Statement = Statement::new(
     concat!(
         r#"insert into neon_auth.apikey as k
   ("configId", name, start, "referenceId", prefix, key, enabled, "rateLimitEnabled", "rateLimitTimeWindow", "rateLimitMax",
-   "requestCount", remaining, "refillAmount", "refillInterval", "expiresAt", "createdAt", "updatedAt", permissions, metadata, "createdBy", role)
-values ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, 0, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18)
+   "requestCount", remaining, "refillAmount", "refillInterval", "expiresAt", "createdAt", "updatedAt", permissions, metadata)
+values ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, 0, $10, $11, $12, $13, $14, $14, $15, $16)
 returning "#,
         key_columns!()
     ),
+);
+
+const HAND_OVER: Statement = Statement::new(
+    "api_key.hand_over",
+    "insert into neon_auth.gatepost_api_key_holder (key_id, user_id, role) values ($1, $2, $3)",
 );
 
 const FIND: Statement = Statement::new(
@@ -52,7 +59,8 @@ const FIND_BY_HASH: Statement = Statement::new(
         r#"
 from neon_auth.apikey k
 left join neon_auth."user" u
-  on u.id = case when k."configId" = 'organization' then k."createdBy" when k."referenceId" ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then k."referenceId"::uuid end
+  on u.id = case when k."configId" = 'organization'
+    then (select h.user_id from neon_auth.gatepost_api_key_holder h where h.key_id = k.id) when k."referenceId" ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then k."referenceId"::uuid end
 where k.key = $1"#
     ),
 );
@@ -123,7 +131,8 @@ const DELETE: Statement =
 
 const DELETE_OWNED: Statement = Statement::new(
     "api_key.delete_owned",
-    r#"delete from neon_auth.apikey where "referenceId" = $1 and "configId" <> 'organization' or "createdBy" = $2"#,
+    r#"delete from neon_auth.apikey where "referenceId" = $1 and "configId" <> 'organization' 
+  or id in (select key_id from neon_auth.gatepost_api_key_holder where user_id = $2)"#,
 );
 
 const DELETE_EXPIRED: Statement = Statement::new(
@@ -288,8 +297,8 @@ pub(super) struct NewRow<'a> {
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) permissions: Option<&'a str>,
     pub(super) metadata: Option<&'a str>,
-    pub(super) created_by: Option<Uuid>,
-    pub(super) role: Option<&'a str>,
+    /// Of an organization's key: in whose hands it is, and the role it acts with.
+    pub(super) holder: Option<(Uuid, &'a str)>,
 }
 
 pub(super) async fn create(
@@ -318,12 +327,16 @@ pub(super) async fn create(
                 &now,
                 &new.permissions,
                 &new.metadata,
-                &new.created_by,
-                &new.role,
             ],
         )
         .await?;
-    from_row(&row)
+    let mut key = from_row(&row)?;
+    if let Some((holder, role)) = new.holder {
+        let statement = conn.prepare_cached(HAND_OVER.sql).await?;
+        conn.execute(&statement, &[&key.id, &holder, &role]).await?;
+        (key.created_by, key.role) = (Some(holder), Some(role.to_owned()));
+    }
+    Ok(key)
 }
 
 /// The key of that id.

@@ -121,8 +121,8 @@ async fn exchange_api_key(app: App, call: Call) -> Result<Answer> {
         return refuse(StatusCode::BAD_REQUEST, "invalid_grant", why);
     };
     let scope = permissions.as_ref().map(scope_of);
-    let role = match (app.config.jwt.role, &holder) {
-        (RoleClaim::User, Some(user)) if !key.is_organizations() => user.role.as_deref(),
+    let role = match app.config.jwt.role {
+        RoleClaim::User if !key.is_organizations() => holder.role.as_deref(),
         _ => None,
     };
     let lifetime = config.token_expires_in.min(app.config.jwt.expires_in);

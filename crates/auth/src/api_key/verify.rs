@@ -18,8 +18,10 @@ use crate::{
 /// Why a key is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Unknown, or its owner is gone.
+    /// Unknown.
     Invalid,
+    /// Its owner is gone.
+    Ownerless,
     /// Switched off.
     Disabled,
     /// Past its end; deleted now.
@@ -43,6 +45,10 @@ impl Refused {
         }
         match self {
             Self::Invalid => unauthorized("INVALID_API_KEY", "Invalid API key."),
+            Self::Ownerless => unauthorized(
+                "INVALID_REFERENCE_ID_FROM_API_KEY",
+                "The reference id from the API key is invalid.",
+            ),
             Self::Disabled => unauthorized("KEY_DISABLED", "API Key is disabled"),
             Self::Expired => unauthorized("KEY_EXPIRED", "API Key has expired"),
             Self::NotPermitted => unauthorized("KEY_NOT_FOUND", "API Key not found"),
@@ -64,8 +70,8 @@ impl Refused {
 pub struct Verified {
     /// The key after this use.
     pub key: ApiKey,
-    /// The user in whose hands it is; `None` for an organization's key of unknown origin.
-    pub holder: Option<User>,
+    /// The user in whose hands it is.
+    pub holder: User,
 }
 
 /// Judges a key and counts the use: the `verifyApiKey` of Better Auth. `asked`: what the key must be permitted to do.
@@ -87,8 +93,9 @@ pub async fn verify(
         }
         return Ok(Err(refused));
     }
-    if let Some(used) = store::count_use(conn, key.id, config.rate_limit, now).await? {
-        return Ok(Ok(Verified { key: used, holder }));
+    let used = store::count_use(conn, key.id, config.rate_limit, now).await?;
+    if let (Some(key), Some(holder)) = (used, holder.clone()) {
+        return Ok(Ok(Verified { key, holder }));
     }
     // Somebody else was faster, or a limit is reached: the row as it is now tells which.
     let Some(key) = store::find(conn, key.id).await? else { return Ok(Err(Refused::Invalid)) };
@@ -109,7 +116,7 @@ fn judge(
     }
     match holder {
         Some(holder) if user::is_banned(holder, now) => return Err(Refused::Banned),
-        None if !key.is_organizations() => return Err(Refused::Invalid),
+        None => return Err(Refused::Ownerless),
         _ => {}
     }
     if let Some(asked) = asked {

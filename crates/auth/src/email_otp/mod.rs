@@ -10,6 +10,7 @@ use gatepost_protocol::random;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+mod browser;
 mod change_email;
 mod check;
 mod reset;
@@ -23,12 +24,12 @@ use crate::{
     app::{App, connection},
     config::Config as Whole,
     error::{Refusal, Result},
-    events::{self, Event, Refused},
+    events::{self, Event},
     http::{Call, Endpoint},
     mail::{self, Message, OtpPurpose},
     session::TokenStorage,
     user::Email,
-    verification::code::{self, Keeping, Slot, Verdict},
+    verification::code::{self, Guess, Keeping, Refusals, Slot, Then},
 };
 
 /// Mailed codes.
@@ -45,6 +46,8 @@ pub struct Config {
     pub attempts: u32,
     /// A sign-in code to an unknown address creates a user.
     pub sign_up: bool,
+    /// A code is good only in the browser that asked for it.
+    pub same_browser: bool,
     /// `hashed` or `plain`; unset: as session tokens.
     pub storage: Option<TokenStorage>,
     /// Change of address by codes.
@@ -69,6 +72,7 @@ impl Default for Config {
             expires_in: 5 * 60,
             attempts: 3,
             sign_up: true,
+            same_browser: false,
             storage: None,
             change_email: ChangeEmail::default(),
         }
@@ -102,13 +106,6 @@ pub(crate) fn endpoints(config: &Whole) -> Vec<Endpoint> {
         endpoints.extend(change_email::endpoints());
     }
     endpoints
-}
-
-/// What becomes of a code that was right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    UseUp,
-    Keep,
 }
 
 fn keeping(app: &App) -> Keeping<'_> {
@@ -171,6 +168,7 @@ async fn mail_code(
     let otp = random::digits(usize::from(app.config.email_otp.length));
     let known = reach == Reach::Owner;
     let written = known.then_some(otp.as_str());
+    browser::mark(app, call, slot);
     code::replace(tx, slot, keeping(app), written, expiry(app, call.now), call.now).await?;
     let message = Message::EmailOtp { purpose, otp: otp.clone() };
     if known {
@@ -189,10 +187,17 @@ async fn mail_nothing(app: &App, call: &Call, purpose: OtpPurpose, to: &Email) -
     mail::pretend(app, call, &conn, to.as_str(), &message).await
 }
 
+const REFUSALS: Refusals = Refusals {
+    wrong: INVALID_OTP,
+    absent: INVALID_OTP,
+    expired: OTP_EXPIRED,
+    exhausted: TOO_MANY_ATTEMPTS,
+};
+
 /// Counts and judges a guess. A right one leaves the transaction to the caller; any other is committed and refused.
 ///
 /// # Errors
-/// `INVALID_OTP`, `OTP_EXPIRED`, `TOO_MANY_ATTEMPTS`.
+/// One of [`REFUSALS`].
 async fn check_code<'a>(
     app: &App,
     call: &Call,
@@ -201,20 +206,8 @@ async fn check_code<'a>(
     presented: &str,
     then: Then,
 ) -> Result<Transaction<'a>> {
-    let refusal = match code::guess(&tx, slot, keeping(app), presented, call.now).await? {
-        Verdict::Right => {
-            match then {
-                Then::UseUp => code::use_up(&tx, slot).await?,
-                Then::Keep => code::give_back(&tx, slot).await?,
-            }
-            return Ok(tx);
-        }
-        Verdict::Wrong | Verdict::Absent => INVALID_OTP,
-        Verdict::Expired => OTP_EXPIRED,
-        Verdict::Exhausted => TOO_MANY_ATTEMPTS,
-    };
-    let refused = Event::Refused { why: Refused::WrongCode, email: None, detail: None };
-    events::record(app, &tx, call, refused, None).await?;
-    tx.commit().await?;
-    Err(refusal.into())
+    // In another browser a right code is a wrong one, and counts as such.
+    let presented = if browser::may_use(app, call, slot) { presented } else { "" };
+    let guess = Guess { slot, keeping: keeping(app), presented, then };
+    code::check(app, call, tx, guess, &REFUSALS).await
 }

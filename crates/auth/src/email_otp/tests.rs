@@ -1,11 +1,9 @@
-use axum::body::Body;
-use futures_util::future::join_all;
-use http::{Method, StatusCode, header};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
     mail::Message,
-    testing::{PASSWORD, Reply, TestApp, send},
+    testing::{PASSWORD, TestApp},
 };
 
 const ADA: &str = "ada@example.com";
@@ -33,28 +31,6 @@ fn another(code: &str) -> &'static str {
 
 fn sign_in(otp: &str) -> Value {
     json!({ "email": ADA, "otp": otp })
-}
-
-/// The same requests at once, by turns to two servers on one database.
-async fn at_once(app: &TestApp, count: usize, otp: &str) -> Vec<Reply> {
-    let (_second, router) = app.replica(|_| {});
-    let post = |index: usize| {
-        let browser = app.browser();
-        let request = browser
-            .request(Method::POST, "/sign-in/email-otp")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(sign_in(otp).to_string()))
-            .unwrap();
-        let router = &router;
-        async move {
-            if index.is_multiple_of(2) {
-                app.send(browser.address, request).await
-            } else {
-                send(router, browser.address, request).await
-            }
-        }
-    };
-    join_all((0..count).map(post)).await
 }
 
 #[tokio::test]
@@ -89,7 +65,7 @@ async fn ot_01_after_three_wrong_tries_not_even_the_right_code_helps() {
 async fn ot_02_fifty_guesses_at_once_over_two_servers_are_fifty_tries() {
     let app = TestApp::with(|config| config.email_otp.attempts = 50).await;
     let otp = code(&app, "sign-in").await;
-    let replies = at_once(&app, 50, another(&otp)).await;
+    let replies = app.at_once(50, "/sign-in/email-otp", &sign_in(another(&otp))).await;
     assert!(replies.iter().all(|reply| reply.code() == "INVALID_OTP"));
     let rows = app.sql("select value from neon_auth.verification").await;
     assert!(rows[0].get::<_, String>(0).ends_with(":50"));
@@ -101,7 +77,7 @@ async fn ot_02_fifty_guesses_at_once_over_two_servers_are_fifty_tries() {
 async fn ot_03_of_many_right_codes_at_once_over_two_servers_one_signs_in() {
     let app = TestApp::new().await;
     let otp = code(&app, "sign-in").await;
-    let replies = at_once(&app, 20, &otp).await;
+    let replies = app.at_once(50, "/sign-in/email-otp", &sign_in(&otp)).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
     assert_eq!(app.sql("select id from neon_auth.session").await.len(), 1);
 }
@@ -117,6 +93,26 @@ async fn ot_05_a_code_is_good_for_its_purpose_alone() {
     {
         assert_eq!(app.browser().post(&app, path, body).await.code(), "INVALID_OTP", "{path}");
     }
+}
+
+#[tokio::test]
+async fn ot_07_a_code_can_be_bound_to_the_browser_that_asked() {
+    let app = TestApp::with(|config| config.email_otp.same_browser = true).await;
+    let mut ada = app.browser();
+    let body = json!({ "email": ADA, "type": "sign-in" });
+    ada.post(&app, "/email-otp/send-verification-otp", body).await;
+    let otp = last_code(&app, ADA).await;
+    let mut mallory = app.browser();
+    let body = json!({ "email": "mallory@example.com", "type": "sign-in" });
+    mallory.post(&app, "/email-otp/send-verification-otp", body).await;
+    let reply = mallory.post(&app, "/sign-in/email-otp", sign_in(&otp)).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "INVALID_OTP"));
+    let tries = app.sql("select 1 from neon_auth.verification where value like '%:1'").await;
+    assert_eq!(tries.len(), 1, "counted");
+    assert_eq!(ada.post(&app, "/sign-in/email-otp", sign_in(&otp)).await.status, 200);
+    let app = TestApp::new().await;
+    let otp = code(&app, "sign-in").await;
+    assert_eq!(app.browser().post(&app, "/sign-in/email-otp", sign_in(&otp)).await.status, 200);
 }
 
 #[tokio::test]

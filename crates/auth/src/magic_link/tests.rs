@@ -1,9 +1,7 @@
-use axum::body::Body;
-use futures_util::future::join_all;
-use http::{Method, StatusCode, header};
+use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::testing::{Browser, PASSWORD, Reply, TestApp, send};
+use crate::testing::{Browser, PASSWORD, Reply, TestApp};
 
 const ADA: &str = "ada@example.com";
 
@@ -55,24 +53,8 @@ async fn ml_02_a_link_dies_of_age() {
 async fn ml_03_of_many_at_once_with_one_link_one_is_signed_in() {
     let app = TestApp::new().await;
     let (token, _) = asked(&app, json!({ "email": ADA })).await;
-    let (_second, router) = app.replica(|_| {});
-    let post = |index: usize| {
-        let browser = app.browser();
-        let request = browser
-            .request(Method::POST, "/magic-link/verify")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(json!({ "token": token }).to_string()))
-            .unwrap();
-        let (app, router) = (&app, &router);
-        async move {
-            if index.is_multiple_of(2) {
-                app.send(browser.address, request).await
-            } else {
-                send(router, browser.address, request).await
-            }
-        }
-    };
-    let replies = join_all((0..20).map(post)).await;
+    let body = json!({ "token": token });
+    let replies = app.at_once(20, "/magic-link/verify", &body).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
     assert_eq!(app.sql("select id from neon_auth.session").await.len(), 1);
 }

@@ -33,6 +33,7 @@ use crate::{
         fields::{Fields, FromFields},
     },
     session::{self, Current},
+    two_factor,
     user::User,
     wire,
 };
@@ -402,12 +403,16 @@ async fn by_id_token(
     };
     let method = session::Method::Social(provider.id.clone());
     let sign_in = session::SignIn::by(method, &user);
+    if let Some(pending) = two_factor::challenge_after(app, call, &tx, &sign_in).await? {
+        tx.commit().await?;
+        return pending.answer(app, call);
+    }
     let started = session::start_in(app, call, &tx, sign_in).await?;
     tx.commit().await?;
     let body = SignedInBody {
         redirect: false,
         token: started.token.reveal(),
-        user: wire::user(app, &user),
+        user: wire::user(app, &started.signed_in.user),
     };
     Ok(Answer::json(&body)?.signed_in(app, call, &started))
 }

@@ -1,9 +1,6 @@
-use axum::body::Body;
-use futures_util::future::join_all;
-use http::{Method, header};
 use serde_json::json;
 
-use crate::testing::{Browser, Reply, TestApp, send};
+use crate::testing::{Browser, Reply, TestApp};
 
 async fn app() -> TestApp {
     TestApp::with(|config| config.one_time_token.enabled = true).await
@@ -43,24 +40,8 @@ async fn ot_03_of_fifty_at_once_over_two_servers_one_gets_the_session() {
     let app = app().await;
     let mut ada = app.signed_up("ada").await;
     let token = token(&app, &mut ada).await;
-    let (_second, router) = app.replica(|_| {});
-    let post = |index: usize| {
-        let browser = app.browser();
-        let request = browser
-            .request(Method::POST, "/one-time-token/verify")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(json!({ "token": token }).to_string()))
-            .unwrap();
-        let (app, router) = (&app, &router);
-        async move {
-            if index.is_multiple_of(2) {
-                app.send(browser.address, request).await
-            } else {
-                send(router, browser.address, request).await
-            }
-        }
-    };
-    let replies = join_all((0..50).map(post)).await;
+    let body = json!({ "token": token });
+    let replies = app.at_once(50, "/one-time-token/verify", &body).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
     assert_eq!(replies.iter().filter(|reply| message(reply) == (400, "Invalid token")).count(), 49);
     assert_eq!(app.sql("select 1 from neon_auth.session").await.len(), 1);

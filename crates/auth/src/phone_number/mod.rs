@@ -37,11 +37,11 @@ use crate::{
     app::App,
     config::Config as Whole,
     error::{Refusal, Result},
-    events::{self, Event, Refused},
+    events::{self, Event},
     http::{Call, Endpoint},
     mail::{self, Message},
     user::User,
-    verification::code::{self, Keeping, Slot, Verdict},
+    verification::code::{self, Guess, Keeping, Refusals, Slot, Then},
 };
 
 const INVALID_PHONE_NUMBER: Refusal =
@@ -150,17 +150,17 @@ impl<'a> Reach<'a> {
     }
 }
 
-/// What becomes of a code that was right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    UseUp,
-    Keep,
-}
+const REFUSALS: Refusals = Refusals {
+    wrong: INVALID_OTP,
+    absent: OTP_NOT_FOUND,
+    expired: OTP_EXPIRED,
+    exhausted: TOO_MANY_ATTEMPTS,
+};
 
 /// Counts and judges a guess. A right one leaves the transaction to the caller; any other is committed and refused.
 ///
 /// # Errors
-/// `INVALID_OTP`, `OTP_EXPIRED`, `OTP_NOT_FOUND`, `TOO_MANY_ATTEMPTS`.
+/// One of [`REFUSALS`].
 async fn check_code<'a>(
     app: &App,
     call: &Call,
@@ -169,21 +169,6 @@ async fn check_code<'a>(
     presented: &str,
     then: Then,
 ) -> Result<Transaction<'a>> {
-    let refusal = match code::guess(&tx, slot, keeping(app), presented, call.now).await? {
-        Verdict::Right => {
-            match then {
-                Then::UseUp => code::use_up(&tx, slot).await?,
-                Then::Keep => code::give_back(&tx, slot).await?,
-            }
-            return Ok(tx);
-        }
-        Verdict::Wrong => INVALID_OTP,
-        Verdict::Absent => OTP_NOT_FOUND,
-        Verdict::Expired => OTP_EXPIRED,
-        Verdict::Exhausted => TOO_MANY_ATTEMPTS,
-    };
-    let refused = Event::Refused { why: Refused::WrongCode, email: None, detail: None };
-    events::record(app, &tx, call, refused, None).await?;
-    tx.commit().await?;
-    Err(refusal.into())
+    let guess = Guess { slot, keeping: keeping(app), presented, then };
+    code::check(app, call, tx, guess, &REFUSALS).await
 }

@@ -109,12 +109,12 @@ const STANDING: Statement = Statement {
 from unnest($1::uuid[], $2::uuid[]) with ordinality asked ("user", session, place)
 left join neon_auth.apikey k on k.id = asked.session and k.enabled is not false
   and (k."expiresAt" is null or k."expiresAt" > $3)
-  and case when k."configId" = 'organization'
-    then k.id = asked."user" and exists (
-      select from neon_auth.member m where m."userId" = k."createdBy" and m."organizationId" = k."referenceId"::uuid)
-    else k."referenceId" = asked."user"::text end
-join neon_auth."user" u on u.id = case when k."configId" = 'organization' then k."createdBy" else asked."user" end
+  and case when k."configId" = 'organization' then k.id = asked."user" else k."referenceId" = asked."user"::text end
+left join neon_auth.gatepost_api_key_holder h on h.key_id = k.id
+join neon_auth."user" u on u.id = case when k."configId" = 'organization' then h.user_id else asked."user" end
 where not (coalesce(u.banned, false) and (u."banExpires" is null or u."banExpires" > $3))
+  and (k."configId" is distinct from 'organization' or exists (
+    select from neon_auth.member m where m."userId" = u.id and m."organizationId" = k."referenceId"::uuid))
   and (k.id is not null or exists (
     select from neon_auth.session s
     where s."userId" = u.id and s."expiresAt" > $3 and (asked.session is null or s.id = asked.session)))"#,

@@ -214,15 +214,13 @@ async fn take(app: &App, call: &Call, verifier: &str) -> Result<Option<Current>>
     if Token::parse(verifier).is_none() {
         return Ok(None);
     }
-    let mut conn = connection(app).await?;
     // Whoever comes first gets it, fitting or not.
-    let record = verification::consume(&conn, secret(verifier), call.now).await?;
+    let record = verification::consume(&connection(app).await?, secret(verifier), call.now).await?;
     let Some(record) = record.and_then(|record| serde_json::from_str::<Record>(&record).ok())
     else {
         return Ok(None);
     };
     if !record.challenge.is_of(call) {
-        drop(conn);
         events::refused(app, call, Refused::ForeignVerifier, None).await;
         return Ok(None);
     }
@@ -238,6 +236,7 @@ async fn take(app: &App, call: &Call, verifier: &str) -> Result<Option<Current>>
     let Some(signed_in) = live else { return Ok(None) };
     // What else happens at a sign-in to the session that this browser has could not happen at the redirect.
     if in_cookie(app, call).is_ok_and(|brought| brought != token) {
+        let mut conn = connection(app).await?;
         let tx = conn.transaction().await?;
         anonymous::link(app, call, &tx, &signed_in.user).await?;
         start::end_replaced(app, call, &tx).await?;

@@ -8,13 +8,16 @@
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
-use deadpool_postgres::GenericClient;
-use gatepost_protocol::{random, secret::Secret};
+use deadpool_postgres::{GenericClient, Transaction};
+use gatepost_protocol::{digest, random, secret::Secret};
 use uuid::Uuid;
 
 use crate::{
+    app::App,
     database::statements::Statement,
-    error::Result,
+    error::{Refusal, Result},
+    events::{self, Event, Refused},
+    http::Call,
     mail::OtpPurpose,
     phone_number::{PhoneNumber, TextPurpose},
     session::TokenStorage,
@@ -77,6 +80,12 @@ impl Slot {
             TextPurpose::Verify => format!("phone-number-otp-{number}"),
             TextPurpose::ResetPassword => format!("phone-number-reset-{number}"),
         })
+    }
+
+    /// Names the slot without telling whose it is.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        digest::sha256_base64url(&self.0)
     }
 
     /// For the second factor of one pending sign-in, or of one session.
@@ -196,4 +205,61 @@ pub async fn give_back(conn: &impl GenericClient, slot: &Slot) -> Result<()> {
     let statement = conn.prepare_cached(UNCOUNT.sql).await?;
     conn.execute(&statement, &[&slot.0]).await?;
     Ok(())
+}
+
+/// What becomes of a code that was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It is dead.
+    UseUp,
+    /// It stays good.
+    Keep,
+}
+
+/// A guess at the code of a slot.
+#[derive(Clone, Copy)]
+pub(crate) struct Guess<'a> {
+    pub slot: &'a Slot,
+    pub keeping: Keeping<'a>,
+    pub presented: &'a str,
+    pub then: Then,
+}
+
+/// What a feature says to guesses that are not right.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusals {
+    pub wrong: Refusal,
+    pub absent: Refusal,
+    pub expired: Refusal,
+    pub exhausted: Refusal,
+}
+
+/// Counts and judges a guess. A right one leaves the transaction to the caller; any other is committed and refused.
+///
+/// # Errors
+/// One of `refusals`.
+pub(crate) async fn check<'a>(
+    app: &App,
+    call: &Call,
+    tx: Transaction<'a>,
+    of: Guess<'_>,
+    refusals: &Refusals,
+) -> Result<Transaction<'a>> {
+    let refusal = match guess(&tx, of.slot, of.keeping, of.presented, call.now).await? {
+        Verdict::Right => {
+            match of.then {
+                Then::UseUp => use_up(&tx, of.slot).await?,
+                Then::Keep => give_back(&tx, of.slot).await?,
+            }
+            return Ok(tx);
+        }
+        Verdict::Wrong => refusals.wrong,
+        Verdict::Absent => refusals.absent,
+        Verdict::Expired => refusals.expired,
+        Verdict::Exhausted => refusals.exhausted,
+    };
+    let refused = Event::Refused { why: Refused::WrongCode, email: None, detail: None };
+    events::record(app, &tx, call, refused, None).await?;
+    tx.commit().await?;
+    Err(refusal.into())
 }

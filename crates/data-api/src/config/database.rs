@@ -79,8 +79,9 @@ pub async fn settings(
 
 /// Settings of the roles the login role may become, as far as it may set them.
 pub async fn role_settings(client: &Client) -> Result<RoleSettings, tokio_postgres::Error> {
+    let version = client.query_typed("SELECT current_setting('server_version_num')", &[]).await?;
     let version: String =
-        client.query_one("SELECT current_setting('server_version_num')", &[]).await?.try_get(0)?;
+        version.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
     // GRANT SET ON PARAMETER exists since version 15.
     let granted = if version.parse::<u32>().is_ok_and(|version| version >= 150_000) {
         "OR has_parameter_privilege(current_user, p.name, 'set')"
@@ -96,7 +97,7 @@ pub async fn role_settings(client: &Client) -> Result<RoleSettings, tokio_postgr
          WHERE m.member = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user)"
     );
     let mut found = RoleSettings::default();
-    for row in client.query(&query, &[]).await? {
+    for row in client.query_typed(&query, &[]).await? {
         let (role, name, value): (String, String, String) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         if name == "default_transaction_isolation" {

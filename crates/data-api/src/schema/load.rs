@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::relationships::{self, Relationship};
@@ -69,9 +69,12 @@ struct Rows {
 async fn rows(
     transaction: &Transaction<'_>,
     query: &str,
-    params: &[&(dyn ToSql + Sync)],
+    params: &[&Vec<String>],
 ) -> Result<Vec<String>, LoadError> {
-    let rows = transaction.query(query, params).await?;
+    // Unnamed: a pooler may give the next transaction another connection, where no name of ours is known.
+    let params: Vec<(&(dyn ToSql + Sync), Type)> =
+        params.iter().map(|param| (*param as &(dyn ToSql + Sync), Type::TEXT_ARRAY)).collect();
+    let rows = transaction.query_typed(query, &params).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 

@@ -72,6 +72,8 @@ async fn every_protocol_case_answers_as_written() {
             failures.push(format!("{}\n    {reason}", case.request));
         }
     }
+    // Shown by `cargo xtask test`, which counts cases and not only tests.
+    println!("{} passed, {} failed", cases.len() - failures.len(), failures.len());
     assert!(
         failures.is_empty(),
         "{} of {} cases failed:\n{}",

@@ -134,7 +134,8 @@ async fn a_request_costs_one_round_trip() {
     let count = [("prefer", "count=exact")];
     let minimal = [("prefer", "return=minimal")];
     let returned = [("prefer", "return=representation")];
-    let requests: [(&str, &str, &[(&str, &str)], &str); 8] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let requests: [(&str, &str, Headers<'_>, &str); 8] = [
         ("GET", "/notes?id=eq.1", &[], ""),
         ("GET", "/tasks?select=id,project:projects(name)&order=id&limit=100", &[], ""),
         ("GET", "/tasks?select=id&done=is.false&limit=1", &count, ""),

@@ -85,19 +85,6 @@ impl Fields {
         Some(number)
     }
 
-    /// An object that must be there; its members are read by the endpoint.
-    pub fn record(&mut self, name: &'static str) -> Map<String, Value> {
-        self.note(name, Kind::Record, true);
-        match self.values.get(name) {
-            Some(Value::Object(map)) => map.clone(),
-            other => {
-                let received = type_name(other);
-                self.issue(name, &format!("Invalid input: expected record, received {received}"));
-                Map::new()
-            }
-        }
-    }
-
     /// Any value; `None`: none was sent.
     pub fn any(&mut self, name: &'static str) -> Option<Value> {
         self.note(name, Kind::Any, false);

@@ -1,13 +1,10 @@
-use axum::body::Body;
-use futures_util::future::join_all;
-use http::{Method, header};
 use serde_json::{Value, json};
 
 use super::{NUMBER, another, app, code, last_code, right, send, told, verify, with, with_number};
 use crate::{
     config::LimitRule,
     phone_number::PhoneNumber,
-    testing::{self, PASSWORD, Reply, TestApp},
+    testing::{PASSWORD, Reply, TestApp},
 };
 
 #[test]
@@ -82,33 +79,15 @@ async fn ot_01_after_three_wrong_tries_not_even_the_right_code_helps_a_number() 
     assert_eq!(answers, [invalid.clone(), invalid.clone(), invalid, refused, gone]);
 }
 
-/// The same guess at once, by turns to two servers on one database.
-async fn at_once(app: &TestApp, count: usize, guess: &str) -> Vec<Reply> {
-    let (_second, router) = app.replica(|_| {});
-    let post = |index: usize| {
-        let browser = app.browser();
-        let request = browser
-            .request(Method::POST, "/phone-number/verify")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(right(guess).to_string()))
-            .unwrap();
-        let router = &router;
-        async move {
-            if index.is_multiple_of(2) {
-                app.send(browser.address, request).await
-            } else {
-                testing::send(router, browser.address, request).await
-            }
-        }
-    };
-    join_all((0..count).map(post)).await
+async fn at_once(app: &TestApp, guess: &str) -> Vec<Reply> {
+    app.at_once(50, "/phone-number/verify", &right(guess)).await
 }
 
 #[tokio::test]
 async fn ot_02_fifty_guesses_at_a_texted_code_at_once_over_two_servers_are_fifty_tries() {
     let app = with(|config| config.phone_number.attempts = 50).await;
     let code = code(&app).await;
-    let replies = at_once(&app, 50, another(&code)).await;
+    let replies = at_once(&app, another(&code)).await;
     assert!(replies.iter().all(|reply| reply.code() == "INVALID_OTP"));
     let rows = app.sql("select value from neon_auth.verification").await;
     assert!(rows[0].get::<_, String>(0).ends_with(":50"));
@@ -120,7 +99,7 @@ async fn ot_02_fifty_guesses_at_a_texted_code_at_once_over_two_servers_are_fifty
 async fn ot_03_of_fifty_right_texted_codes_at_once_over_two_servers_one_signs_in() {
     let app = app().await;
     let code = code(&app).await;
-    let replies = at_once(&app, 50, &code).await;
+    let replies = at_once(&app, &code).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
     assert_eq!(app.sql("select 1 from neon_auth.session").await.len(), 1);
     assert_eq!(app.sql(r#"select 1 from neon_auth."user""#).await.len(), 1);
