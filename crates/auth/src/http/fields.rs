@@ -408,6 +408,19 @@ impl Fields {
         value
     }
 
+    /// An object that must be there.
+    pub fn record(&mut self, name: &'static str) -> Map<String, Value> {
+        self.note(name, Kind::Record, true);
+        match self.values.get(name) {
+            Some(Value::Object(record)) => record.clone(),
+            other => {
+                let received = type_name(other);
+                self.issue(name, &format!("Invalid input: expected record, received {received}"));
+                Map::new()
+            }
+        }
+    }
+
     /// Anything; what is no object is nothing.
     pub fn anything(&mut self, name: &'static str) -> Option<Map<String, Value>> {
         self.note(name, Kind::Record, false);

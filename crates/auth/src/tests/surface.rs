@@ -132,10 +132,6 @@ async fn whatever_is_not_public_asks_a_stranger_who_it_is() {
         let query: Vec<String> = values(&endpoint.query)
             .iter()
             .map(|(name, value)| {
-                format!(
-                    "{name}={}",
-                    component(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-                )
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 format!("{name}={}", component(&text))
             })

@@ -1,6 +1,6 @@
 //! Members that Better Auth reads loosely: whatever can be made a text, numbers, records of any members.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Fields, Kind, type_name};
 use crate::permissions::Statements;
