@@ -125,8 +125,12 @@ impl App {
             cookie_cache: session::cache::cache(&config),
             keys: Keys::default(),
             outbox: Arc::new(
-                Outbox::new(&config.mail, self::sealer(&config), config.inbox.enabled)?
-                    .with_texts(Texts::new(&config, &sealer, &clock)?),
+                Outbox::new(
+                    &config.mail.named(&config.app_name),
+                    self::sealer(&config),
+                    config.inbox.enabled,
+                )?
+                .with_texts(Texts::new(&config, &sealer, &clock)?),
             ),
             hasher: Hasher::new(&config.email_password),
             sessions: Reader::start(&db),

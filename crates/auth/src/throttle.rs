@@ -172,9 +172,8 @@ impl Attempt {
             failures: self.budget,
             address: call.address().parse().ok(),
         };
-        let told = async {
-            mail::send(app, &connection(app).await?, &owner.email, &message, call.now).await
-        };
+        let told =
+            async { mail::send(app, call, &connection(app).await?, &owner.email, &message).await };
         if let Err(error) = told.await {
             tracing::warn!(email = self.email, cause = ?error, "the owner could not be told of failed sign-ins");
         }

@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// List and rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Look at the mails
+    #[command(subcommand)]
+    Mail(MailCommand),
     /// Check, show and explain settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -231,6 +234,16 @@ pub(crate) enum KeysCommand {
     },
     /// Publish a new key; it signs as soon as every verifier can know it
     Rotate,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum MailCommand {
+    /// Write every mail in every language as files, with sample data, as the settings make them look
+    Preview {
+        /// Where to; made if need be
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

@@ -11,6 +11,7 @@ mod dev;
 mod health;
 mod keys;
 mod log;
+mod mail;
 mod migrate;
 mod output;
 mod serve;
@@ -60,6 +61,7 @@ fn run(args: Args) -> anyhow::Result<()> {
         Command::Serve => serve::run(config, &environment),
         Command::Migrate { dry_run } => migrate::run(dry_run, config, &environment),
         Command::User(command) => user::run(command, config, &environment),
+        Command::Mail(command) => mail::run(&command, config, &environment),
         Command::ApiKey(command) => api_key::run(command, config, &environment),
         Command::Keys(command) => keys::run(command, config, &environment),
     }

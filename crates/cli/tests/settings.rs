@@ -154,3 +154,25 @@ fn the_schema_and_completions_are_printed() {
     let (code, out, _) = run(gatepost(dir.path()).arg("--version"));
     assert_eq!((code, out.starts_with("gatepost 0.")), (Some(0), true), "{out}");
 }
+
+#[test]
+fn mails_are_written_as_files_and_a_bad_template_is_named_with_its_line() {
+    let dir = directory();
+    let preview = || run(gatepost(dir.path()).args(["mail", "preview", "mails"]));
+    let (code, out, err) = preview();
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("index.html"), "{out}");
+    for file in ["index.html", "en/verify-email.html", "ja/email-otp-sign-in.txt"] {
+        assert!(dir.path().join("mails").join(file).is_file(), "{file}");
+    }
+
+    fs::create_dir(dir.path().join("templates")).unwrap();
+    fs::write(dir.path().join("templates/layout.txt"), "{{ mail.title }}\n{{ mial.url }}").unwrap();
+    fs::write(dir.path().join("gatepost.toml"), "[mail]\ntemplates = \"templates\"\n").unwrap();
+    let (code, _, err) = preview();
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("templates/layout.txt:2"), "{err}");
+    let (code, _, err) = run(gatepost(dir.path()).args(["config", "check"]));
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("templates/layout.txt:2"), "{err}");
+}

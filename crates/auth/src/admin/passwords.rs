@@ -81,7 +81,7 @@ async fn set_user_password(app: App, call: Call) -> Result<Answer> {
         sessions::delete_sessions(&tx, id).await?;
     }
     deeds::record(&app, &tx, &call, &caller, Deed::PasswordSet, id).await?;
-    mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;
+    mail::send(&app, &call, &tx, &user.email, &Message::PasswordChanged).await?;
     tx.commit().await?;
     Answer::json(&json!({ "status": true }))
 }

@@ -25,7 +25,7 @@ use crate::{
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Who judges: `none`, `cloudflare-turnstile`, `google-recaptcha` or `hcaptcha`.
+    /// Who judges.
     pub provider: Provider,
     /// The secret that the provider gave for the site.
     pub secret_key: Secret,

@@ -55,6 +55,7 @@ pub const ALL: &[Migration] = &[
     migration!(22, "0022_", "passkey"),
     migration!(24, "0024_", "guests"),
     migration!(30, "0030_", "device"),
+    migration!(31, "0031_", "mail_language"),
     migration!(40, "0040_", "identity_index"),
     migration!(50, "0050_", "team"),
     migration!(51, "0051_", "team_member"),

@@ -7,7 +7,6 @@ use super::{INVALID_EMAIL, INVALID_OTP, Reach, Then, check_code, mail_code, mail
 use crate::{
     app::{App, connection},
     error::{Refusal, Result},
-    events::{self, Event},
     http::{
         Answer, Call, Endpoint,
         endpoint::Access,
@@ -16,10 +15,10 @@ use crate::{
     mail::OtpPurpose,
     session,
     user::{
-        Email, User,
+        Email, User, change_email,
         store::{self as users, EmailChange},
     },
-    verification::{self, Purpose, code::Slot},
+    verification::code::Slot,
 };
 
 const SAME: Refusal = Refusal::without_code(StatusCode::BAD_REQUEST, "Email is the same");
@@ -119,10 +118,7 @@ async fn change_email(app: App, call: Call) -> Result<Answer> {
         EmailChange::Taken => return Err(TAKEN.into()),
         EmailChange::Outdated => return Err(INVALID_OTP.into()),
     };
-    // What was mailed to the old address is good for nothing any more (PW-07).
-    verification::delete_all(&tx, Purpose::ResetPassword, &moved.id.to_string()).await?;
-    let event = Event::EmailChanged { from: user.email.clone(), to: moved.email.clone() };
-    events::record(&app, &tx, &call, event, Some(moved.id)).await?;
+    change_email::moved_in(&app, &call, &tx, user, &moved).await?;
     tx.commit().await?;
     let caller = caller.with_user(*moved);
     Ok(Answer::json(&json!({ "success": true }))?.with_session(&app, &call, &caller))

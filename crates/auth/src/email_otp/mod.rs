@@ -172,9 +172,9 @@ async fn mail_code(
     code::replace(tx, slot, keeping(app), written, expiry(app, call.now), call.now).await?;
     let message = Message::EmailOtp { purpose, otp: otp.clone() };
     if known {
-        mail::send(app, tx, to.as_str(), &message, call.now).await?;
+        mail::send(app, call, tx, to.as_str(), &message).await?;
     } else {
-        mail::pretend(app, tx, to.as_str(), &message, call.now).await?;
+        mail::pretend(app, call, tx, to.as_str(), &message).await?;
     }
     events::record(app, tx, call, Event::CodeRequested { purpose: purpose.as_str() }, None).await
 }
@@ -184,7 +184,7 @@ async fn mail_nothing(app: &App, call: &Call, purpose: OtpPurpose, to: &Email) -
     let otp = random::digits(usize::from(app.config.email_otp.length));
     let conn = connection(app).await?;
     let message = Message::EmailOtp { purpose, otp };
-    mail::pretend(app, &conn, to.as_str(), &message, call.now).await
+    mail::pretend(app, call, &conn, to.as_str(), &message).await
 }
 
 const REFUSALS: Refusals = Refusals {

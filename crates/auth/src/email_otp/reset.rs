@@ -14,11 +14,10 @@ use crate::{
         endpoint::Access,
         fields::{Fields, FromFields},
     },
-    mail::{self, Message, OtpPurpose},
+    mail::OtpPurpose,
     password,
-    session::store as sessions,
     user::{self, Email, store as users},
-    verification::{self, Purpose, code::Slot},
+    verification::code::Slot,
     wire,
 };
 
@@ -111,16 +110,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
         accounts::delete_accounts(&tx, user.id).await?;
         events::record(&app, &tx, &call, Event::EmailVerified, Some(user.id)).await?;
     }
-    accounts::set_password(&tx, user.id, &hash, call.now).await?;
-    if !app.config.email_password.keep_other_reset_links {
-        verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
-    }
-    verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
-    if app.config.email_password.revoke_sessions_on_reset {
-        sessions::delete_sessions(&tx, user.id).await?;
-    }
-    events::record(&app, &tx, &call, Event::PasswordReset, Some(user.id)).await?;
-    mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;
+    password::replace(&app, &call, &tx, &user, &hash).await?;
     tx.commit().await?;
     Answer::json(&json!({ "success": true }))
 }

@@ -20,7 +20,7 @@ use crate::{
         endpoint::Access,
         fields::{Fields, Form, FromFields},
         origin::Redirect,
-        targets::INVALID_CALLBACK_URL,
+        targets::Link,
     },
     mail::{self, Message},
     session::{
@@ -29,7 +29,7 @@ use crate::{
     },
     two_factor,
     user::{
-        self, Email, User, proven,
+        self, Email, User, change_email, proven,
         store::{self as users, EmailChange},
     },
     verification::{self, Purpose},
@@ -60,7 +60,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .about(
             "The link in the mail: marks the address as proven, or finishes a change of address.",
         )
-        .with_query::<VerifyEmail>();
+        .with_query::<Link>();
     vec![
         Endpoint::post::<SendVerificationEmail, _>(
             "/send-verification-email",
@@ -131,22 +131,11 @@ async fn send_verification_email(app: App, call: Call) -> Result<Answer> {
             let token = token::sign(&app, &statement, call.now)?;
             let message =
                 Message::VerifyEmail { url: token::link(&call, &token, callback_url), token };
-            mail::pretend(&app, &tx, body.email.as_str(), &message, call.now).await?;
+            mail::pretend(&app, &call, &tx, body.email.as_str(), &message).await?;
         }
     }
     tx.commit().await?;
     Answer::json(&json!({ "status": true }))
-}
-
-struct VerifyEmail {
-    token: String,
-    callback_url: Option<String>,
-}
-
-impl FromFields for VerifyEmail {
-    fn read(fields: &mut Fields) -> Self {
-        Self { token: fields.text("token"), callback_url: fields.optional_text("callbackURL") }
-    }
 }
 
 /// The answer of a reader, or what the server SDK of Neon posts: that has the token in the query.
@@ -169,7 +158,7 @@ impl FromFields for Confirm {
 }
 
 async fn verify_email(app: App, call: Call) -> Result<Answer> {
-    let query: VerifyEmail = call.query()?;
+    let query: Link = call.query()?;
     // A script of the application calls the route as an API; what opens links, human or scanner, navigates.
     let by_script = call.header("sec-fetch-mode").is_some_and(|mode| mode.starts_with("cors"));
     let asks = app.config.email_verification.confirm && !by_script;
@@ -180,18 +169,15 @@ async fn verify_email(app: App, call: Call) -> Result<Answer> {
 async fn confirm(app: App, call: Call) -> Result<Answer> {
     let body: Confirm = call.body()?;
     let link = match body.token {
-        Some(token) => VerifyEmail { token, callback_url: body.callback_url },
+        Some(token) => Link { token, callback_url: body.callback_url },
         None => call.query()?,
     };
     let another = body.answer.as_deref() == Some("not-mine");
     finish(&app, &call, &link, if another { Reader::Another } else { Reader::Same }).await
 }
 
-async fn finish(app: &App, call: &Call, link: &VerifyEmail, reader: Reader) -> Result<Answer> {
-    let target = match link.callback_url.as_deref().filter(|url| !url.is_empty()) {
-        Some(url) => Some(call.redirect(app, url, INVALID_CALLBACK_URL)?),
-        None => None,
-    };
+async fn finish(app: &App, call: &Call, link: &Link, reader: Reader) -> Result<Answer> {
+    let target = call.target(app, link.callback_url.as_deref())?;
     match follow(app, call, link, target.as_ref(), reader).await {
         // A browser is sent on with the code; a program gets the refusal itself.
         Err(Error::Refused(refusal)) => match (target, refusal.code) {
@@ -207,7 +193,7 @@ async fn finish(app: &App, call: &Call, link: &VerifyEmail, reader: Reader) -> R
 async fn follow(
     app: &App,
     call: &Call,
-    query: &VerifyEmail,
+    query: &Link,
     target: Option<&Redirect>,
     reader: Reader,
 ) -> Result<Answer> {
@@ -372,11 +358,7 @@ async fn move_address(
     let change =
         users::update_email(&tx, user.id, &user.email, &to, user.email_verified, call.now).await?;
     let EmailChange::Changed(moved) = change else { return Err(INVALID_TOKEN.into()) };
-    // What was mailed to the old address is good for nothing any more (PW-07).
-    verification::delete_all(&tx, Purpose::ResetPassword, &moved.id.to_string()).await?;
-    verification::delete_all(&tx, Purpose::ChangeEmail, &moved.id.to_string()).await?;
-    let event = Event::EmailChanged { from: user.email.clone(), to: moved.email.clone() };
-    events::record(app, &tx, call, event, Some(moved.id)).await?;
+    change_email::moved_in(app, call, &tx, user, &moved).await?;
     tx.commit().await?;
     let answer = done(target, &json!({ "status": true, "user": wire::user(app, &moved) }))?;
     Ok(match caller {

@@ -115,9 +115,9 @@ pub(crate) async fn send_statement(
     let url = link(call, &token, callback_url);
     let message = Message::VerifyEmail { url, token };
     if app.limits.may_mail_to(recipient, call.now).await {
-        mail::send(app, conn, recipient, &message, call.now).await
+        mail::send(app, call, conn, recipient, &message).await
     } else {
-        mail::pretend(app, conn, recipient, &message, call.now).await
+        mail::pretend(app, call, conn, recipient, &message).await
     }
 }
 

@@ -124,9 +124,9 @@ async fn sign_in_magic_link(app: App, call: Call) -> Result<Answer> {
     verification::create(&tx, secret, &record, expires_at, call.now).await?;
     let message = Message::MagicLink { url, token: token.clone() };
     if may_send {
-        mail::send(&app, &tx, body.email.as_str(), &message, call.now).await?;
+        mail::send(&app, &call, &tx, body.email.as_str(), &message).await?;
     } else {
-        mail::pretend(&app, &tx, body.email.as_str(), &message, call.now).await?;
+        mail::pretend(&app, &call, &tx, body.email.as_str(), &message).await?;
     }
     events::record(&app, &tx, &call, Event::CodeRequested { purpose: "magic-link" }, None).await?;
     tx.commit().await?;
@@ -184,10 +184,7 @@ struct Targets {
 
 impl Targets {
     fn check(app: &App, call: &Call, link: &Link) -> Result<Self> {
-        let target = |url: &Option<String>| match url.as_deref().filter(|url| !url.is_empty()) {
-            Some(url) => call.redirect(app, url, INVALID_TARGET).map(Some),
-            None => Ok(None),
-        };
+        let target = |url: &Option<String>| call.target(app, url.as_deref());
         let callback = target(&link.callback_url)?;
         let newcomer = target(&link.new_user_callback_url)?;
         let failure = target(&link.error_callback_url)?;

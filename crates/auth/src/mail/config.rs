@@ -6,7 +6,7 @@ use lettre::{Address, message::Mailbox};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use url::Url;
 
-use super::render::{Brand, Colour};
+use super::brand::{Brand, Colour};
 
 /// `[mail]`: who writes, how it looks, which server takes it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -18,8 +18,8 @@ pub struct MailConfig {
     /// Where replies go, when not to `from`.
     #[serde(default, deserialize_with = "optional_address")]
     pub reply_to: Option<Address>,
-    /// The name in `From`, subjects and texts.
-    #[serde(default = "app_name")]
+    /// The name in `From`, subjects and texts; empty: the `app_name` above.
+    #[serde(default)]
     pub app_name: String,
     /// A picture for the head of HTML mails, about 32 pixels high. Mail programs fetch it from the reader's machine.
     #[serde(default, deserialize_with = "picture")]
@@ -27,6 +27,18 @@ pub struct MailConfig {
     /// The colour of buttons.
     #[serde(default, deserialize_with = "colour")]
     pub colour: Colour,
+    /// Where readers ask; unset: nothing is said of it.
+    #[serde(default, deserialize_with = "optional_address")]
+    pub support: Option<Address>,
+    /// Lines at the foot of every mail, such as a postal address.
+    #[serde(default)]
+    pub footer: String,
+    /// The language of mails to whoever chose none and whose browser asks for none of those that there are.
+    #[serde(default = "language")]
+    pub language: String,
+    /// A directory of own templates and languages (docs/mail.md); unset: those that come with Gatepost.
+    #[serde(default)]
+    pub templates: Option<PathBuf>,
     /// The mail server. Without it nothing is sent.
     #[serde(default)]
     pub smtp: Option<SmtpConfig>,
@@ -126,7 +138,19 @@ pub struct InboxConfig {
 
 impl MailConfig {
     pub(super) fn brand(&self) -> Brand {
-        Brand::new(&self.app_name, self.logo_url.clone(), self.colour)
+        let footer = self.footer.lines().filter(|line| !line.trim().is_empty());
+        Brand {
+            support: self.support.clone(),
+            footer: footer.map(str::to_owned).collect(),
+            ..Brand::new(&self.app_name, self.logo_url.clone(), self.colour)
+        }
+    }
+
+    /// With the name of the application, where the section has none of its own.
+    #[must_use]
+    pub fn named(&self, app_name: &str) -> Self {
+        let own = if self.app_name.is_empty() { app_name } else { &self.app_name };
+        Self { app_name: own.to_owned(), ..self.clone() }
     }
 
     pub(super) fn sender(&self) -> Mailbox {
@@ -139,9 +163,13 @@ impl Default for MailConfig {
         Self {
             from: nobody(),
             reply_to: None,
-            app_name: app_name(),
+            app_name: String::new(),
             logo_url: None,
             colour: Colour::default(),
+            support: None,
+            footer: String::new(),
+            language: language(),
+            templates: None,
             smtp: None,
         }
     }
@@ -153,8 +181,8 @@ fn nobody() -> Address {
     Address::new("no-reply", "localhost").expect("an address")
 }
 
-fn app_name() -> String {
-    "Gatepost".to_owned()
+fn language() -> String {
+    "en".to_owned()
 }
 
 fn timeout_seconds() -> u64 {

@@ -195,7 +195,9 @@ async fn hand_over(outbox: &Outbox, mail: &Claimed, message: &Message) -> Result
         from: &outbox.sender,
         reply_to: outbox.reply_to.as_ref(),
         to: &Recipient::parse(&mail.recipient).map_err(|error| permanent(&error))?,
-        rendered: outbox.render(message).map_err(|error| permanent(&error))?,
+        rendered: outbox
+            .render(message, mail.language.as_deref())
+            .map_err(|error| permanent(&error))?,
     };
     match tokio::time::timeout(ATTEMPT, send(transport, letter)).await {
         Ok(sent) => sent,

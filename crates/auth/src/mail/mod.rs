@@ -3,19 +3,24 @@
 //! A request writes a mail into the outbox within its own transaction ([`enqueue`]); it goes out if and only if that commits. A
 //! worker delivers it afterwards ([`deliver::run`]): nobody waits for a mail server, and no answer tells whether one was asked.
 
+mod brand;
 pub mod config;
 pub mod deliver;
-mod english;
 pub mod inbox;
+mod languages;
 mod message;
 mod recipient;
 mod render;
+mod samples;
 mod smtp;
 pub(crate) mod store;
+mod templates;
 mod wake;
 
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
@@ -24,9 +29,11 @@ use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use brand::{Brand, Colour, InvalidColour};
+pub use languages::Languages;
 pub use message::{Invitation, Key, Message, OtpPurpose};
 pub use recipient::{InvalidRecipient, Recipient};
-pub use render::{Brand, Colour, InvalidColour, Rendered, render};
+pub use render::{Look, Preview, RenderError, Rendered};
 pub use smtp::Mailer;
 pub(crate) use smtp::{Failure, reason};
 pub use wake::{Wakes, listen};
@@ -36,13 +43,14 @@ use config::MailConfig;
 use crate::{
     app::App,
     error::Error,
+    http::Call,
     phone_number::{PhoneNumber, Texts},
 };
 
 /// Everything that mail needs besides the database.
 pub struct Outbox {
     sealer: Sealer,
-    brand: Brand,
+    look: Look,
     sender: Mailbox,
     reply_to: Option<Mailbox>,
     mailer: Mailer,
@@ -67,11 +75,11 @@ impl Outbox {
     /// in the database after delivery, so that the inbox can show it.
     ///
     /// # Errors
-    /// When TLS to the mail server cannot be set up.
+    /// When TLS to the mail server cannot be set up, or a template or language file of the operator is bad.
     pub fn new(config: &MailConfig, sealer: Sealer, keeps_sent: bool) -> anyhow::Result<Self> {
         Ok(Self {
             sealer,
-            brand: config.brand(),
+            look: Look::new(config)?,
             sender: config.sender(),
             reply_to: config.reply_to.clone().map(|address| Mailbox::new(None, address)),
             mailer: config.smtp.as_ref().map_or(Ok(Mailer::Inbox), Mailer::smtp)?,
@@ -95,8 +103,27 @@ impl Outbox {
         self.keeps_sent || nowhere
     }
 
-    fn render(&self, message: &Message) -> Result<Rendered, askama::Error> {
-        render(message, &self.brand)
+    /// The languages of mails.
+    #[must_use]
+    pub fn languages(&self) -> &Languages {
+        self.look.languages()
+    }
+
+    /// The style sheets of the HTML forms, as they stand in them.
+    fn style_sheets(&self) -> BTreeSet<String> {
+        let mails = samples::samples();
+        let mails = mails.iter().filter_map(|message| self.render(message, None).ok());
+        mails
+            .flat_map(|mail| {
+                let after = mail.html.split("<style>").skip(1);
+                let sheets = after.filter_map(|rest| rest.split_once("</style>"));
+                sheets.map(|(sheet, _)| sheet.to_owned()).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    fn render(&self, message: &Message, language: Option<&str>) -> Result<Rendered, RenderError> {
+        self.look.render(message, language.unwrap_or(self.languages().default_code()))
     }
 }
 
@@ -111,9 +138,7 @@ pub async fn enqueue(
     message: &Message,
     now: DateTime<Utc>,
 ) -> Result<(), EnqueueError> {
-    // An address that stands in for none (RFC 6761, section 6.4) has no mail server to ask.
-    let decoy = to.ends_with(".invalid");
-    write(conn, outbox, Recipient::parse(to)?.as_str(), message, now, decoy).await
+    write_mail(conn, outbox, Draft { to, message, language: None, decoy: false }, now).await
 }
 
 /// Writes what [`enqueue`] would, but it is never delivered nor shown: for the branch of an endpoint where no mail may go out. A
@@ -128,10 +153,19 @@ pub async fn enqueue_decoy(
     message: &Message,
     now: DateTime<Utc>,
 ) -> Result<(), EnqueueError> {
-    write(conn, outbox, Recipient::parse(to)?.as_str(), message, now, true).await
+    write_mail(conn, outbox, Draft { to, message, language: None, decoy: true }, now).await
 }
 
-/// What is sealed. A field to come, such as the language, gets a default, so that waiting rows can still be read.
+/// A mail, or a text message, to be written down.
+struct Draft<'a> {
+    to: &'a str,
+    message: &'a Message,
+    /// Unless the recipient chose another one.
+    language: Option<&'a str>,
+    decoy: bool,
+}
+
+/// What is sealed. A field to come gets a default, so that waiting rows can still be read.
 #[derive(Serialize, Deserialize)]
 struct Payload<M> {
     /// The row it belongs to: a payload moved into another row is not delivered to its recipient.
@@ -139,18 +173,29 @@ struct Payload<M> {
     message: M,
 }
 
+async fn write_mail(
+    conn: &impl GenericClient,
+    outbox: &Outbox,
+    draft: Draft<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), EnqueueError> {
+    let recipient = Recipient::parse(draft.to)?;
+    // An address that stands in for none (RFC 6761, section 6.4) has no mail server to ask.
+    let decoy = draft.decoy || draft.to.ends_with(".invalid");
+    write(conn, outbox, Draft { to: recipient.as_str(), decoy, ..draft }, now).await
+}
+
 async fn write(
     conn: &impl GenericClient,
     outbox: &Outbox,
-    recipient: &str,
-    message: &Message,
+    draft: Draft<'_>,
     now: DateTime<Utc>,
-    decoy: bool,
 ) -> Result<(), EnqueueError> {
+    let Draft { to: recipient, message, language, decoy } = draft;
     let message_id = random::uuid();
     let payload = outbox.seal(message_id, message)?;
-    let new =
-        store::New { message_id, recipient, kind: message.kind(), payload: &payload, decoy, now };
+    let kind = message.kind();
+    let new = store::New { message_id, recipient, kind, payload: &payload, decoy, language, now };
     Ok(store::create_mail(conn, &new).await?)
 }
 
@@ -167,18 +212,19 @@ impl Outbox {
     }
 }
 
-/// Writes a mail in the caller's transaction, as an endpoint does it.
+/// Writes a mail in the caller's transaction, as an endpoint does it: in the language that the recipient chose, else in that
+/// of the request.
 ///
 /// # Errors
 /// Those of Postgres; an address that endpoints should have refused is internal.
 pub(crate) async fn send(
     app: &App,
+    call: &Call,
     conn: &impl GenericClient,
     to: &str,
     message: &Message,
-    now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    Ok(enqueue(conn, &app.outbox, to, message, now).await?)
+    Ok(write_mail(conn, &app.outbox, Draft::of(app, call, to, message), call.now).await?)
 }
 
 /// Does the work of [`send`] where nothing may go out, so that time does not tell (EN-06).
@@ -187,12 +233,25 @@ pub(crate) async fn send(
 /// As [`send`].
 pub(crate) async fn pretend(
     app: &App,
+    call: &Call,
     conn: &impl GenericClient,
     to: &str,
     message: &Message,
-    now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    Ok(enqueue_decoy(conn, &app.outbox, to, message, now).await?)
+    let draft = Draft { decoy: true, ..Draft::of(app, call, to, message) };
+    Ok(write_mail(conn, &app.outbox, draft, call.now).await?)
+}
+
+impl<'a> Draft<'a> {
+    /// In the language of the request, where whoever asks is likely to be who reads.
+    fn of(app: &'a App, call: &Call, to: &'a str, message: &'a Message) -> Self {
+        let languages = app.outbox.languages();
+        let language = match message {
+            Message::SuspiciousSignIn { .. } => None,
+            _ => Some(languages.negotiate(call.header("accept-language"))),
+        };
+        Self { to, message, language, decoy: false }
+    }
 }
 
 /// Writes a text message in the caller's transaction; it is delivered after the commit.
@@ -206,7 +265,8 @@ pub(crate) async fn text(
     message: &Message,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    Ok(write(conn, &app.outbox, to.as_str(), message, now, false).await?)
+    let draft = Draft { to: to.as_str(), message, language: None, decoy: false };
+    Ok(write(conn, &app.outbox, draft, now).await?)
 }
 
 /// Does the work of [`text`] where nothing may go out, so that time does not tell (EN-06).
@@ -220,7 +280,8 @@ pub(crate) async fn pretend_text(
     message: &Message,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    Ok(write(conn, &app.outbox, to.as_str(), message, now, true).await?)
+    let draft = Draft { to: to.as_str(), message, language: None, decoy: true };
+    Ok(write(conn, &app.outbox, draft, now).await?)
 }
 
 impl From<EnqueueError> for Error {

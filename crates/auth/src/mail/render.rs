@@ -1,101 +1,27 @@
 //! From a message to what a mail program shows: words in a language, in the clothes of the brand.
 //!
-//! [`render`] is the only way from a [`Message`] to text. Other languages and an operator's own templates enter there.
+//! [`Look::render`] is the only way from a [`Message`] to text. A new kind of mail is a variant of [`Message`], a sample, a
+//! section in every language file, and a line in [`values`] if its words name something; a test tells what is missing.
 
-use serde::{Serialize, Serializer};
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt};
 
-use askama::Template;
-use url::Url;
+use minijinja::{Value, context};
 
-use super::{english, message::Message};
+use super::{
+    brand::Brand,
+    config::MailConfig,
+    languages::{Common, Languages, Section},
+    message::Message,
+    samples::samples,
+    templates::{STYLE, Templates},
+};
 
-/// The only style sheet of the layout, apart from the attributes: its hash is in the inbox page's policy.
-pub(super) const STYLE: &str = include_str!("templates/layout.css");
+/// Fonts that are there. Single quotes: they stand in attributes.
+const LATIN: &str = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial";
+/// The same for codes.
+const MONO: &str = "ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono',monospace";
 /// How much of a name that a user chose is shown.
 const LONGEST_NAME: usize = 64;
-
-/// How mails look.
-#[derive(Clone, Debug)]
-pub struct Brand {
-    app_name: String,
-    logo_url: Option<Url>,
-    colour: Colour,
-}
-
-impl Brand {
-    /// The name loses control characters, so that it is safe in a header.
-    #[must_use]
-    pub fn new(app_name: &str, logo_url: Option<Url>, colour: Colour) -> Self {
-        Self { app_name: one_line(app_name), logo_url, colour }
-    }
-
-    /// The name of the application.
-    #[must_use]
-    pub fn app_name(&self) -> &str {
-        &self.app_name
-    }
-}
-
-/// The colour of buttons, written `#rrggbb`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Colour {
-    red: u8,
-    green: u8,
-    blue: u8,
-}
-
-/// Not of the form `#rrggbb`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a colour is written #rrggbb")]
-pub struct InvalidColour;
-
-impl Colour {
-    /// Black or white, whichever can be read on it (relative luminance of WCAG 2.2).
-    fn ink(self) -> &'static str {
-        let linear = |channel: u8| {
-            let share = f64::from(channel) / 255.0;
-            if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
-        };
-        let luminance =
-            0.2126 * linear(self.red) + 0.7152 * linear(self.green) + 0.0722 * linear(self.blue);
-        // At this luminance black and white have the same contrast.
-        if luminance > 0.179 { "#000000" } else { "#ffffff" }
-    }
-}
-
-impl Default for Colour {
-    fn default() -> Self {
-        Self { red: 0x1f, green: 0x6f, blue: 0x5c }
-    }
-}
-
-impl Serialize for Colour {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for Colour {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "#{:02x}{:02x}{:02x}", self.red, self.green, self.blue)
-    }
-}
-
-impl FromStr for Colour {
-    type Err = InvalidColour;
-
-    fn from_str(text: &str) -> Result<Self, InvalidColour> {
-        let digits =
-            text.strip_prefix('#').filter(|digits| digits.len() == 6).ok_or(InvalidColour)?;
-        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(InvalidColour);
-        }
-        let number = u32::from_str_radix(digits, 16).map_err(|_| InvalidColour)?;
-        let [_, red, green, blue] = number.to_be_bytes();
-        Ok(Self { red, green, blue })
-    }
-}
 
 /// A mail as it is sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -105,54 +31,216 @@ pub struct Rendered {
     pub html: String,
 }
 
-/// What a mail says, in one language. Every mail is made of these parts, so that one layout serves all.
-pub(super) struct Words {
-    pub subject: String,
-    pub title: String,
-    pub paragraphs: Vec<String>,
-    pub action: Action,
-    pub note: String,
+/// A mail of every kind in every language, as [`Look::previews`] makes it.
+pub struct Preview {
+    /// The code of the language.
+    pub language: String,
+    /// The kind, fit for a file name.
+    pub name: String,
+    pub rendered: Rendered,
 }
 
-/// What the reader is asked to do.
-pub(super) enum Action {
-    None,
-    Link { label: String, url: String },
-    Code(String),
+/// How mails look and what they say.
+pub struct Look {
+    brand: Brand,
+    languages: Languages,
+    templates: Templates,
 }
 
-impl Action {
-    pub(super) fn link(label: &str, url: &str) -> Self {
-        Self::Link { label: label.into(), url: url.into() }
+/// Why a mail cannot be rendered. What comes with Gatepost always can; what an operator brings is checked at the start.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A language lacks the words.
+    #[error("no words for {0}")]
+    Words(&'static str),
+    /// Words name what the mail does not have.
+    #[error("nothing fills {{{0}}} in")]
+    Name(String),
+    /// A template fails.
+    #[error(transparent)]
+    Template(#[from] minijinja::Error),
+}
+
+impl Look {
+    /// Loads languages and templates. What the operator brings is tried with every mail in every language.
+    ///
+    /// # Errors
+    /// What is wrong, with file and line.
+    pub fn new(config: &MailConfig) -> anyhow::Result<Self> {
+        let directory = config.templates.as_deref();
+        let look = Self {
+            brand: config.brand(),
+            languages: Languages::load(directory, &config.language)?,
+            templates: Templates::load(directory)?,
+        };
+        if directory.is_some() {
+            look.previews()?;
+        }
+        Ok(look)
+    }
+
+    /// Every language there is.
+    #[must_use]
+    pub fn languages(&self) -> &Languages {
+        &self.languages
+    }
+
+    /// Every mail in every language.
+    ///
+    /// # Errors
+    /// What is wrong with a template, with file and line.
+    pub fn previews(&self) -> anyhow::Result<Vec<Preview>> {
+        let mut previews = Vec::new();
+        for language in self.languages.codes() {
+            for message in samples() {
+                let rendered = match self.render(&message, language) {
+                    Err(RenderError::Template(error)) => {
+                        anyhow::bail!("mail.templates: {}", self.templates.place(&error));
+                    }
+                    other => other?,
+                };
+                self.templates.check(&message, &rendered)?;
+                let name = file_stem(&message);
+                previews.push(Preview { language: language.to_owned(), name, rendered });
+            }
+        }
+        Ok(previews)
+    }
+
+    /// Renders a mail, both as text and as HTML, in a language or, should it be gone, in the default one.
+    ///
+    /// # Errors
+    /// [`RenderError`].
+    pub fn render(&self, message: &Message, language: &str) -> Result<Rendered, RenderError> {
+        let words = || RenderError::Words(message.kind());
+        let (language, found) = self.languages.words(language).ok_or_else(words)?;
+        let text = Section::of_text();
+        let section = match message {
+            // Never mailed: what the development inbox shows of a text message.
+            Message::PhoneOtp(_) => &text,
+            _ => found.section(message).ok_or_else(words)?,
+        };
+        let values = values(message, &found.common, &self.brand.app_name);
+        let fill = |text: &str| {
+            fill(text, &values).map_err(|Named(name)| RenderError::Name(name.to_owned()))
+        };
+        let subject = fill(&section.subject)?;
+        let paragraphs: Vec<String> =
+            section.text.iter().map(|text| fill(text)).collect::<Result<_, _>>()?;
+        let key = message.key();
+        let context = context! {
+            language,
+            style => Value::from_safe_string(STYLE.to_owned()),
+            font => Value::from_safe_string(fonts(language)),
+            mono => Value::from_safe_string(MONO.to_owned()),
+            brand => brand(&self.brand),
+            common => context! {
+                button_fallback => found.common.button_fallback.as_str(),
+                sent_by => fill(&found.common.sent_by)?,
+                help => found.common.help.as_str(),
+            },
+            mail => context! {
+                kind => message.kind(),
+                subject => subject.as_str(),
+                title => fill(&section.title)?,
+                preheader => paragraphs.first().cloned().unwrap_or_default(),
+                paragraphs,
+                note => fill(&section.note)?,
+                button => fill(&section.button)?,
+                url => key.and_then(|key| key.url).unwrap_or_default(),
+                code => key.and_then(|key| key.otp).unwrap_or_default(),
+            },
+            values => values.iter().map(|(name, value)| (*name, value.clone())).collect::<BTreeMap<_, _>>(),
+        };
+        let stem = file_stem(message);
+        Ok(Rendered {
+            text: self.templates.render(&stem, "txt", context.clone())?,
+            html: self.templates.render(&stem, "html", context)?,
+            subject,
+        })
     }
 }
 
-#[derive(Template)]
-#[template(path = "mail/templates/layout.html")]
-struct HtmlLayout<'a> {
-    words: &'a Words,
-    brand: &'a Brand,
-    style: &'static str,
+/// Chinese and Japanese write some characters differently: each has fonts of its own.
+fn fonts(language: &str) -> String {
+    let own = match language.split('-').next() {
+        Some("ja") => ",'Hiragino Sans','Yu Gothic',Meiryo",
+        Some("zh") => ",'PingFang SC','Microsoft YaHei'",
+        _ => "",
+    };
+    format!("{LATIN}{own},sans-serif")
 }
 
-#[derive(Template)]
-#[template(path = "mail/templates/layout.txt")]
-struct TextLayout<'a> {
-    words: &'a Words,
-    brand: &'a Brand,
+/// What template files of a mail are called: its kind without a colon.
+fn file_stem(message: &Message) -> String {
+    message.kind().replace(':', "-")
 }
 
-/// Renders the mail, both as text and as HTML.
-///
-/// # Errors
-/// When a template fails, which those of this crate do not.
-pub fn render(message: &Message, brand: &Brand) -> Result<Rendered, askama::Error> {
-    let words = english::words(message, &brand.app_name);
-    Ok(Rendered {
-        text: TextLayout { words: &words, brand }.render()?,
-        html: HtmlLayout { words: &words, brand, style: STYLE }.render()?,
-        subject: words.subject,
-    })
+fn brand(brand: &Brand) -> Value {
+    context! {
+        name => brand.app_name.as_str(),
+        logo_url => brand.logo_url.as_ref().map(url::Url::as_str).unwrap_or_default(),
+        colour => brand.colour.to_string(),
+        ink => brand.colour.ink(),
+        support => brand.support.as_ref().map(ToString::to_string).unwrap_or_default(),
+        footer => brand.footer.clone(),
+    }
+}
+
+/// What the words of a mail may name, beside the name of the application.
+pub(super) fn values(message: &Message, common: &Common, app: &str) -> Vec<(&'static str, String)> {
+    let mut values = vec![("app", app.to_owned())];
+    match message {
+        Message::ChangeEmailConfirmation { new_email, .. } => {
+            values.push(("new_email", untrusted(new_email)));
+        }
+        Message::SuspiciousSignIn { failures, address } => {
+            let address = address.map(|address| address.to_string());
+            values.push(("failures", failures.to_string()));
+            values.push(("address", address.unwrap_or_else(|| common.unknown_address.clone())));
+        }
+        Message::PhoneOtp(code) => values.push(("text", code.text.clone())),
+        Message::OrganizationInvitation(invitation) => {
+            let role = common.roles.get(&invitation.role);
+            values.extend([
+                ("organization", untrusted(&invitation.organization_name)),
+                ("inviter", untrusted(&invitation.inviter_name)),
+                ("inviter_email", untrusted(&invitation.inviter_email)),
+                ("role", role.cloned().unwrap_or_else(|| untrusted(&invitation.role))),
+            ]);
+        }
+        Message::VerifyEmail { .. }
+        | Message::ResetPassword { .. }
+        | Message::ExistingUserSignUp
+        | Message::DeleteAccount { .. }
+        | Message::PasswordChanged
+        | Message::MagicLink { .. }
+        | Message::EmailOtp { .. }
+        | Message::TwoFactorOtp { .. } => {}
+    }
+    values
+}
+
+/// A name in braces that nothing fills in.
+#[derive(Debug)]
+pub(super) struct Named<'a>(pub &'a str);
+
+/// Puts values in the place of names in braces, each once: a value that looks like a name stays as it is.
+pub(super) fn fill<'a>(
+    text: &'a str,
+    values: &[(&'static str, String)],
+) -> Result<String, Named<'a>> {
+    let mut filled = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or(Named(after))?;
+        let (_, value) = values.iter().find(|(known, _)| *known == name).ok_or(Named(name))?;
+        filled.push_str(before);
+        filled.push_str(value);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
 }
 
 /// Text that a user chose, fit for a mail that others read: one line, not long, and nothing that a mail program turns
@@ -174,7 +262,7 @@ pub(super) fn untrusted(text: &str) -> String {
 }
 
 /// Drops what ends a line, is invisible or turns the direction of writing; joins white space.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let visible: String = text
         .chars()
         .map(|character| if character.is_control() { ' ' } else { character })
@@ -183,4 +271,10 @@ fn one_line(text: &str) -> String {
         })
         .collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Look")
+    }
 }

@@ -14,6 +14,8 @@ pub(super) struct New<'a> {
     pub kind: &'a str,
     pub payload: &'a str,
     pub decoy: bool,
+    /// Of the request.
+    pub language: Option<&'a str>,
     pub now: DateTime<Utc>,
 }
 
@@ -26,6 +28,7 @@ pub(super) struct Claimed {
     pub kind: String,
     pub payload: String,
     pub decoy: bool,
+    pub language: Option<String>,
     /// How many attempts there were, this one included.
     pub attempts: i32,
 }
@@ -37,6 +40,7 @@ pub(super) struct Kept {
     pub created_at: DateTime<Utc>,
     pub recipient: String,
     pub payload: String,
+    pub language: Option<String>,
 }
 
 /// Which rows the inbox asks for.
@@ -70,13 +74,17 @@ pub(crate) const STATEMENTS: &[&Statement] = &[
     &CLEAR,
 ];
 
-const CREATE: Statement = Statement::new("create_mail", "\
-with created as (
-  insert into neon_auth.gatepost_mail (message_id, recipient, kind, payload, decoy, created_at, due_at)
-  values ($1, $2, $3, $4, $5, $6, $6)
+const CREATE: Statement = Statement::new(
+    "create_mail",
+    r#"with chosen as (
+  select l.language from neon_auth.gatepost_language l join neon_auth."user" u on u.id = l."userId" where u.email = $2
+), created as (
+  insert into neon_auth.gatepost_mail (message_id, recipient, kind, payload, decoy, created_at, due_at, language)
+  values ($1, $2, $3, $4, $5, $6, $6, coalesce((select language from chosen), $7))
   returning id
 )
-select pg_notify('gatepost_mail', '') from created");
+select pg_notify('gatepost_mail', '') from created"#,
+);
 
 /// A claim moves `due_at` to the end of the lease: should this process die, another one finds the row due again.
 const CLAIM: Statement = Statement::new(
@@ -91,7 +99,7 @@ where id in (
   limit $3
   for update skip locked
 )
-returning id, message_id, created_at, recipient, kind, payload, decoy, attempts",
+returning id, message_id, created_at, recipient, kind, payload, decoy, language, attempts",
 );
 
 const NEXT_DUE: Statement = Statement::new(
@@ -133,8 +141,8 @@ const SWEEP: Statement = Statement::new(
 );
 
 const LIST: Statement = Statement::new("list_kept_mails", "\
-select id, message_id, created_at, recipient, payload from (
-  select id, message_id, created_at, recipient, payload from neon_auth.gatepost_mail
+select id, message_id, created_at, recipient, payload, language from (
+  select id, message_id, created_at, recipient, payload, language from neon_auth.gatepost_mail
   where not decoy and payload is not null
     and ($1::text is null or lower(recipient) = lower($1)) and ($2::text is null or kind = $2) and id > $3
   order by id desc
@@ -145,7 +153,7 @@ order by id");
 const FIND: Statement = Statement::new(
     "find_kept_mail",
     "\
-select id, message_id, created_at, recipient, payload from neon_auth.gatepost_mail
+select id, message_id, created_at, recipient, payload, language from neon_auth.gatepost_mail
 where id = $1 and not decoy and payload is not null",
 );
 
@@ -161,7 +169,15 @@ pub(super) async fn create_mail(conn: &impl GenericClient, new: &New<'_>) -> Res
     let statement = prepare(conn, &CREATE).await?;
     conn.execute(
         &statement,
-        &[&new.message_id, &new.recipient, &new.kind, &new.payload, &new.decoy, &new.now],
+        &[
+            &new.message_id,
+            &new.recipient,
+            &new.kind,
+            &new.payload,
+            &new.decoy,
+            &new.now,
+            &new.language,
+        ],
     )
     .await?;
     Ok(())
@@ -187,6 +203,7 @@ fn claimed(row: &Row) -> Result<Claimed, Error> {
         kind: row.try_get("kind")?,
         payload: row.try_get::<_, Option<_>>("payload")?.unwrap_or_default(),
         decoy: row.try_get("decoy")?,
+        language: row.try_get("language")?,
         attempts: row.try_get("attempts")?,
     })
 }
@@ -262,6 +279,7 @@ fn kept(row: &Row) -> Result<Kept, Error> {
         created_at: row.try_get("created_at")?,
         recipient: row.try_get("recipient")?,
         payload: row.try_get("payload")?,
+        language: row.try_get("language")?,
     })
 }
 

@@ -93,9 +93,9 @@ async fn invite_member(app: App, call: Call) -> Result<Answer> {
     if mails {
         let message = message(&app, &call, &inviter, &organization, &invitation);
         if may_send {
-            mail::send(&app, &tx, email.as_str(), &message, call.now).await?;
+            mail::send(&app, &call, &tx, email.as_str(), &message).await?;
         } else {
-            mail::pretend(&app, &tx, email.as_str(), &message, call.now).await?;
+            mail::pretend(&app, &call, &tx, email.as_str(), &message).await?;
         }
     }
     let about = Some(format!("{} as {}", invitation.email, invitation.role));

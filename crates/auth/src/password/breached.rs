@@ -25,7 +25,7 @@ pub struct Config {
     pub url: String,
     /// Seconds that the service may take.
     pub timeout: u32,
-    /// What becomes of a password that could not be looked up: `allow` or `refuse`.
+    /// What becomes of a password that could not be looked up.
     pub on_failure: OnFailure,
 }
 

@@ -109,7 +109,7 @@ async fn change_password(app: App, call: Call) -> Result<Answer> {
     verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
     verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
     events::record(&app, &tx, &call, Event::PasswordChanged, Some(user.id)).await?;
-    mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;
+    mail::send(&app, &call, &tx, &user.email, &Message::PasswordChanged).await?;
     let asked = body.revoke_others == Some(true);
     if !asked && !app.config.email_password.revoke_sessions_on_change {
         tx.commit().await?;

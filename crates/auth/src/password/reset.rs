@@ -1,6 +1,7 @@
 //! A forgotten password: `POST /request-password-reset`, the link in the mail, `POST /reset-password`.
 
 use chrono::TimeDelta;
+use deadpool_postgres::GenericClient;
 use gatepost_protocol::random;
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -16,12 +17,11 @@ use crate::{
         Answer, Call, Endpoint,
         endpoint::Access,
         fields::{Fields, FromFields},
-        targets::INVALID_CALLBACK_URL,
     },
     mail::{self, Message},
     session::store as sessions,
     two_factor,
-    user::{self, Email, store as users},
+    user::{self, Email, User, store as users},
     verification::{self, OneTime, Purpose},
     wire,
 };
@@ -111,12 +111,12 @@ async fn request_password_reset(app: App, call: Call) -> Result<Answer> {
     match recipient {
         Some(user) => {
             verification::create(&tx, secret, &user.id.to_string(), expires_at, call.now).await?;
-            mail::send(&app, &tx, &user.email, &message, call.now).await?;
+            mail::send(&app, &call, &tx, &user.email, &message).await?;
             events::record(&app, &tx, &call, Event::PasswordResetRequested, Some(user.id)).await?;
         }
         None => {
             verification::create(&tx, secret, &Uuid::nil().to_string(), call.now, call.now).await?;
-            mail::pretend(&app, &tx, body.email.as_str(), &message, call.now).await?;
+            mail::pretend(&app, &call, &tx, body.email.as_str(), &message).await?;
             events::record(&app, &tx, &call, Event::PasswordResetRequested, None).await?;
         }
     }
@@ -139,10 +139,9 @@ impl FromFields for CallbackUrl {
 
 async fn reset_password_callback(app: App, call: Call) -> Result<Answer> {
     let CallbackUrl { callback_url } = call.query()?;
-    if callback_url.is_empty() {
+    let Some(target) = call.target(&app, Some(&callback_url))? else {
         return Answer::redirect(&format!("{}/error?error=INVALID_TOKEN", call.mount.base));
-    }
-    let target = call.redirect(&app, &callback_url, INVALID_CALLBACK_URL)?;
+    };
     let token = call.parameter.as_deref().unwrap_or_default();
     let secret = OneTime {
         purpose: Purpose::ResetPassword,
@@ -168,7 +167,6 @@ impl FromFields for ResetPassword {
 async fn reset_password(app: App, call: Call) -> Result<Answer> {
     wire::refuse_password_in_query(&call)?;
     let body: ResetPassword = call.body()?;
-    let config = &app.config.email_password;
     let token =
         body.token.as_deref().or_else(|| call.parameter_of_query("token")).unwrap_or_default();
     if token.is_empty() {
@@ -203,17 +201,32 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     let Some(user) = user.filter(|user| !user::is_banned(user, call.now)) else {
         return Err(INVALID_TOKEN.into());
     };
-    accounts::set_password(&tx, user.id, &hash, call.now).await?;
-    if !config.keep_other_reset_links {
-        verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
-    }
-    verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
-    if config.revoke_sessions_on_reset {
-        sessions::delete_sessions(&tx, user.id).await?;
-        two_factor::forget_devices(&tx, user.id).await?;
-    }
-    events::record(&app, &tx, &call, Event::PasswordReset, Some(user.id)).await?;
-    mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;
+    replace(&app, &call, &tx, &user, &hash).await?;
     tx.commit().await?;
     Answer::json(&json!({ "status": true }))
+}
+
+/// Sets a forgotten password anew, by whatever proof: other links and all sessions end, and the owner is told.
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn replace(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    user: &User,
+    hash: &str,
+) -> Result<()> {
+    let config = &app.config.email_password;
+    accounts::set_password(conn, user.id, hash, call.now).await?;
+    if !config.keep_other_reset_links {
+        verification::delete_all(conn, Purpose::ResetPassword, &user.id.to_string()).await?;
+    }
+    verification::delete_all(conn, Purpose::ChangeEmail, &user.id.to_string()).await?;
+    if config.revoke_sessions_on_reset {
+        sessions::delete_sessions(conn, user.id).await?;
+        two_factor::forget_devices(conn, user.id).await?;
+    }
+    events::record(app, conn, call, Event::PasswordReset, Some(user.id)).await?;
+    mail::send(app, call, conn, &user.email, &Message::PasswordChanged).await
 }

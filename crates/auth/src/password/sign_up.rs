@@ -112,9 +112,9 @@ async fn sign_up_email(app: App, call: Call) -> Result<Answer> {
         if config.existing_user_mail {
             let (to, message) = (body.email.as_str(), Message::ExistingUserSignUp);
             if app.limits.may_mail(&body.email, call.now).await {
-                mail::send(&app, &tx, to, &message, call.now).await?;
+                mail::send(&app, &call, &tx, to, &message).await?;
             } else {
-                mail::pretend(&app, &tx, to, &message, call.now).await?;
+                mail::pretend(&app, &call, &tx, to, &message).await?;
             }
         }
         tx.commit().await?;

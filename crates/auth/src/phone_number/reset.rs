@@ -8,21 +8,16 @@ use super::{
     store, text_code,
 };
 use crate::{
-    account::store as accounts,
     app::{App, connection},
     error::{Refusal, Result},
-    events::{self, Event},
     http::{
         Answer, Call, Endpoint,
         endpoint::Access,
         fields::{Fields, FromFields},
     },
-    mail::{self, Message},
     password,
-    session::store as sessions,
-    two_factor,
     user::{self, User},
-    verification::{self, Purpose, code::Slot},
+    verification::code::Slot,
     wire,
 };
 
@@ -90,7 +85,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     wire::refuse_password_in_query(&call)?;
     let body: Reset = call.body()?;
     // Before the code is looked at: a bad password does not use it up (OT-19).
-    password::check_new(&app, &body.new, &[&body.number]).await?;
+    password::check_rules(&app, &body.new, &[&body.number])?;
     let number = PhoneNumber::parse(&body.number).ok_or(OTP_NOT_FOUND)?;
     let slot = Slot::of_phone(TextPurpose::ResetPassword, &number);
     let mut conn = connection(&app).await?;
@@ -98,7 +93,8 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     let tx = check_code(&app, &call, tx, &slot, &body.otp, Then::Keep).await?;
     tx.commit().await?;
     drop(conn);
-    // No connection is held and no hash is computed for a wrong code.
+    // No connection is held, nobody is asked and no hash is computed for a wrong code.
+    password::breached::check(&app, &body.new).await?;
     let hash = app.hasher.hash(&body.new).await?;
 
     let mut conn = connection(&app).await?;
@@ -109,17 +105,7 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
         tx.commit().await?;
         return Err(UNEXPECTED_ERROR.into());
     };
-    accounts::set_password(&tx, user.id, &hash, call.now).await?;
-    if !app.config.email_password.keep_other_reset_links {
-        verification::delete_all(&tx, Purpose::ResetPassword, &user.id.to_string()).await?;
-    }
-    verification::delete_all(&tx, Purpose::ChangeEmail, &user.id.to_string()).await?;
-    if app.config.email_password.revoke_sessions_on_reset {
-        sessions::delete_sessions(&tx, user.id).await?;
-        two_factor::forget_devices(&tx, user.id).await?;
-    }
-    events::record(&app, &tx, &call, Event::PasswordReset, Some(user.id)).await?;
-    mail::send(&app, &tx, &user.email, &Message::PasswordChanged, call.now).await?;
+    password::replace(&app, &call, &tx, &user, &hash).await?;
     tx.commit().await?;
     Answer::json(&json!({ "status": true }))
 }

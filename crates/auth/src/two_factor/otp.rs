@@ -82,10 +82,10 @@ async fn send_otp(app: App, call: Call) -> Result<Answer> {
         let slot = Slot::of_second_factor(&asker.key(&app));
         let expires_at = call.now + TimeDelta::seconds(i64::from(config.expires_in));
         code::replace(&tx, &slot, keeping(&app), Some(&otp), expires_at, call.now).await?;
-        mail::send(&app, &tx, &user.email, &message, call.now).await?;
+        mail::send(&app, &call, &tx, &user.email, &message).await?;
     } else {
         // The code that the mailbox holds stays good (RL-17).
-        mail::pretend(&app, &tx, &user.email, &message, call.now).await?;
+        mail::pretend(&app, &call, &tx, &user.email, &message).await?;
     }
     let event = Event::CodeRequested { purpose: "two-factor" };
     events::record(&app, &tx, &call, event, Some(user.id)).await?;

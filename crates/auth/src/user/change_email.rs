@@ -1,11 +1,12 @@
 //! `POST /change-email`: from one address to another, each side by its own consent.
 
+use deadpool_postgres::GenericClient;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    Email,
+    Email, User,
     store::{self as users, EmailChange},
 };
 use crate::{
@@ -113,9 +114,9 @@ async fn ask(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -> Re
     let taken = users::find_user_by_email(&tx, &body.new).await?.is_some();
     email_verification::permit(app, &tx, &permit, user.id, call.now).await?;
     if may_send && !taken {
-        mail::send(app, &tx, recipient, &message, call.now).await?;
+        mail::send(app, call, &tx, recipient, &message).await?;
     } else {
-        mail::pretend(app, &tx, recipient, &message, call.now).await?;
+        mail::pretend(app, call, &tx, recipient, &message).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -131,15 +132,28 @@ async fn replace(app: &App, call: &Call, caller: &Current, body: &ChangeEmail) -
         // Taken: nothing happens, and the answer does not tell.
         return Ok(answer);
     };
-    // What was mailed to the old address is good for nothing any more (PW-07).
-    verification::delete_all(&tx, Purpose::ResetPassword, &moved.id.to_string()).await?;
-    verification::delete_all(&tx, Purpose::ChangeEmail, &moved.id.to_string()).await?;
-    let event = Event::EmailChanged { from: user.email.clone(), to: moved.email.clone() };
-    events::record(app, &tx, call, event, Some(user.id)).await?;
+    moved_in(app, call, &tx, user, &moved).await?;
     if app.config.email_verification.enabled {
         email_verification::send(app, call, &tx, &moved, body.callback_url.as_deref()).await?;
     }
     tx.commit().await?;
     let moved = caller.with_user(*moved);
     Ok(answer.with_session(app, call, &moved))
+}
+
+/// What every change of address brings along: what was mailed to the old one is good for nothing any more (PW-07).
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn moved_in(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    from: &User,
+    to: &User,
+) -> Result<()> {
+    verification::delete_all(conn, Purpose::ResetPassword, &to.id.to_string()).await?;
+    verification::delete_all(conn, Purpose::ChangeEmail, &to.id.to_string()).await?;
+    let event = Event::EmailChanged { from: from.email.clone(), to: to.email.clone() };
+    events::record(app, conn, call, event, Some(to.id)).await
 }

@@ -18,7 +18,7 @@ use crate::{
         Answer, Call, Endpoint,
         endpoint::Access,
         fields::{Fields, Form, FromFields},
-        targets::INVALID_CALLBACK_URL,
+        targets::Link,
     },
     mail::{self, Message},
     organization, password,
@@ -78,7 +78,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             delete_user_callback,
         )
         .about("The link in the mail; needs the session of the user it was sent to.")
-        .with_query::<Confirmed>(),
+        .with_query::<Link>(),
     ]
 }
 
@@ -151,9 +151,9 @@ async fn ask(app: &App, call: &Call, user: &User, callback_url: Option<&str>) ->
         .await?;
     let message = Message::DeleteAccount { url, token };
     if app.limits.may_mail_to(&user.email, call.now).await {
-        mail::send(app, &tx, &user.email, &message, call.now).await?;
+        mail::send(app, call, &tx, &user.email, &message).await?;
     } else {
-        mail::pretend(app, &tx, &user.email, &message, call.now).await?;
+        mail::pretend(app, call, &tx, &user.email, &message).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -189,23 +189,9 @@ async fn delete(app: &App, call: &Call, conn: &impl GenericClient, user: &User) 
         .await
 }
 
-struct Confirmed {
-    token: String,
-    callback_url: Option<String>,
-}
-
-impl FromFields for Confirmed {
-    fn read(fields: &mut Fields) -> Self {
-        Self { token: fields.text("token"), callback_url: fields.optional_text("callbackURL") }
-    }
-}
-
 async fn delete_user_callback(app: App, call: Call) -> Result<Answer> {
-    let query: Confirmed = call.query()?;
-    let target = match query.callback_url.as_deref().filter(|url| !url.is_empty()) {
-        Some(url) => Some(call.redirect(&app, url, INVALID_CALLBACK_URL)?),
-        None => None,
-    };
+    let query: Link = call.query()?;
+    let target = call.target(&app, query.callback_url.as_deref())?;
     if !app.config.delete_user.enabled {
         return Err(SPOKEN_NOT_FOUND.into());
     }

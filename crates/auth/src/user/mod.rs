@@ -8,6 +8,7 @@ use crate::{error::Result, http::Endpoint};
 pub mod change_email;
 pub mod delete_user;
 mod email;
+mod language;
 pub(crate) mod proven;
 pub mod store;
 pub mod update_user;
@@ -60,7 +61,8 @@ pub fn is_banned(user: &User, now: DateTime<Utc>) -> bool {
 
 /// The endpoints.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    let mut endpoints = vec![update_user::endpoint(), change_email::endpoint()];
+    let mut endpoints =
+        vec![update_user::endpoint(), change_email::endpoint(), language::endpoint()];
     endpoints.extend(delete_user::endpoints());
     endpoints
 }

@@ -110,6 +110,17 @@ const LOCK: Statement =
 const DELETE: Statement =
     Statement::new("user.delete", r#"delete from neon_auth."user" where id = $1"#);
 
+const SET_LANGUAGE: Statement = Statement::new(
+    "user.set_language",
+    r#"insert into neon_auth.gatepost_language ("userId", language) values ($1, $2)
+on conflict ("userId") do update set language = excluded.language"#,
+);
+
+const UNSET_LANGUAGE: Statement = Statement::new(
+    "user.unset_language",
+    r#"delete from neon_auth.gatepost_language where "userId" = $1"#,
+);
+
 /// Every statement, for the test that prepares them.
 pub(crate) const STATEMENTS: &[&Statement] = &[
     &CREATE,
@@ -125,6 +136,8 @@ pub(crate) const STATEMENTS: &[&Statement] = &[
     &SET_TWO_FACTOR,
     &LOCK,
     &DELETE,
+    &SET_LANGUAGE,
+    &UNSET_LANGUAGE,
 ];
 
 /// A user to be.
@@ -374,4 +387,26 @@ pub async fn lock_user(conn: &impl GenericClient, id: Uuid) -> Result<()> {
 pub async fn delete_user(conn: &impl GenericClient, id: Uuid) -> Result<bool> {
     let statement = conn.prepare_cached(DELETE.sql).await?;
     Ok(conn.execute(&statement, &[&id]).await? > 0)
+}
+
+/// Chooses the language of a user's mails, or leaves it to the browser.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn set_language(
+    conn: &impl GenericClient,
+    id: Uuid,
+    language: Option<&str>,
+) -> Result<()> {
+    match language {
+        Some(language) => {
+            let statement = conn.prepare_cached(SET_LANGUAGE.sql).await?;
+            conn.execute(&statement, &[&id, &language]).await?;
+        }
+        None => {
+            let statement = conn.prepare_cached(UNSET_LANGUAGE.sql).await?;
+            conn.execute(&statement, &[&id]).await?;
+        }
+    }
+    Ok(())
 }

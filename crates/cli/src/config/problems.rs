@@ -2,6 +2,7 @@
 
 use gatepost_auth::{
     http::origin::{Rules, TrustedOrigins},
+    mail::Look,
     phone_number::Delivery,
 };
 use gatepost_protocol::secret::{Secret, Weakness};
@@ -26,6 +27,9 @@ pub(super) fn of_production(settings: &Settings) -> Vec<String> {
     }
     if let Err(error) = log::filter(&settings.process.log) {
         found.push(error.to_string());
+    }
+    if let Err(error) = Look::new(&settings.auth.mail) {
+        found.push(format!("{error:#}"));
     }
     let loopback = settings.process.listen.ip().is_loopback();
     if settings.auth.inbox.enabled && !loopback {

@@ -43,7 +43,7 @@ struct Inbox {
 
 /// The inbox as a router to be nested at any path. Mount it only where `[inbox] enabled` is set.
 pub fn router(pool: Pool, outbox: Arc<Outbox>, wakes: Wakes) -> Router {
-    let page = page::assemble();
+    let page = page::assemble(&outbox);
     Router::new()
         .route("/", get(|| async move { page }))
         .route("/messages", get(list_messages).delete(clear_messages))
@@ -270,7 +270,7 @@ async fn watch_messages(
 /// `None` for what was sealed with another secret.
 fn show(outbox: &Outbox, kept: &Kept) -> Option<Shown> {
     let message: Message = outbox.open(kept.message_id, &kept.payload)?;
-    let rendered = outbox.render(&message).ok()?;
+    let rendered = outbox.render(&message, kept.language.as_deref()).ok()?;
     Some(Shown {
         id: kept.id,
         at: timestamp(kept.created_at),

@@ -13,7 +13,6 @@ use tower::ServiceExt;
 
 use crate::mail::{
     Message, OtpPurpose, Outbox, deliver::deliver_due, enqueue, enqueue_decoy, inbox, listen,
-    render,
 };
 
 use super::{
@@ -272,7 +271,7 @@ async fn the_page_runs_its_own_script_and_nothing_else() {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
         format!("'sha256-{}'", STANDARD.encode(digest))
     };
-    let mail = render(&verify("t"), &world.outbox.brand).unwrap().html;
+    let mail = world.outbox.render(&verify("t"), None).unwrap().html;
     assert!(
         policy.contains(&format!("script-src {};", hash(&inside(&page, "script")))),
         "{policy}"

@@ -1,15 +1,11 @@
 use std::collections::HashSet;
 
-use crate::mail::{Brand, Colour, Invitation, Message, Rendered, render};
+use crate::mail::{Invitation, Look, Message, Rendered, config::MailConfig};
 
-use super::samples;
-
-fn brand() -> Brand {
-    Brand::new("Gätepost 東京", None, Colour::default())
-}
+use super::{config, samples};
 
 fn rendered(message: &Message) -> Rendered {
-    render(message, &brand()).unwrap()
+    Look::new(&config()).unwrap().render(message, "en").unwrap()
 }
 
 /// What a reader of the HTML form sees in attributes and text.
@@ -66,8 +62,25 @@ fn the_html_form_needs_nothing_from_outside_and_has_a_dark_form() {
 fn the_brand_shows_its_logo_and_its_colour_under_readable_ink() {
     let logo: url::Url = "https://cdn.example/logo.png?a=1&b=2".parse().unwrap();
     for (colour, ink) in [("#ffe066", "#000000"), ("#102a43", "#ffffff")] {
-        let brand = Brand::new("Acme", Some(logo.clone()), colour.parse().unwrap());
-        let html = render(&samples()[0], &brand).unwrap().html;
+        let config = MailConfig {
+            app_name: "Acme".to_owned(),
+            logo_url: Some(logo.clone()),
+            colour: colour.parse().unwrap(),
+            support: Some("help@acme.example".parse().unwrap()),
+            footer: "Acme Inc.\n1 Main Street <b>".to_owned(),
+            ..config()
+        };
+        let mail = Look::new(&config).unwrap().render(&samples()[0], "en").unwrap();
+        assert!(
+            mail.text.ends_with("Acme\nQuestions? help@acme.example\nAcme Inc.\n1 Main Street <b>"),
+            "{}",
+            mail.text
+        );
+        let html = mail.html;
+        assert!(
+            html.contains("href=\"mailto:help@acme.example\"")
+                && html.contains("1 Main Street &#60;b&#62;")
+        );
         assert!(html.contains(&format!("bgcolor=\"{colour}\"")));
         assert!(html.contains(&format!("color:{ink}")));
         assert!(unescaped(&html).contains("src=\"https://cdn.example/logo.png?a=1&b=2\""));

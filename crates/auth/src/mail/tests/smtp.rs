@@ -60,7 +60,7 @@ async fn every_kind_arrives_whole() {
         assert_eq!(header(&mail, "To"), "ada@x.test");
         assert_eq!(header(&mail, "Auto-Submitted"), "auto-generated");
         assert_eq!(header(&mail, "Date"), "Wed, 01 May 2030 12:00:00 +0000");
-        let Rendered { subject, text, html } = outbox.render(&message).unwrap();
+        let Rendered { subject, text, html } = outbox.render(&message, None).unwrap();
         assert_eq!(header(&mail, "Subject"), subject);
         let unix =
             |value: &Value| value.as_str().unwrap().replace("\r\n", "\n").trim_end().to_owned();

@@ -218,11 +218,9 @@ async fn the_inbox_shows_a_message_as_it_would_be_sent() {
     let app = with(|_| {}).await;
     let code = code(&app).await;
     let messages = app.mails(NUMBER).await;
-    let rendered = crate::mail::render(
-        &messages[0],
-        &crate::mail::Brand::new("x", None, crate::mail::Colour::default()),
-    );
-    assert!(rendered.unwrap().text.contains(&format!("{code} is your Gatepost code.")));
+    let look = crate::mail::Look::new(&app.app.config.mail).unwrap();
+    let rendered = look.render(&messages[0], "en").unwrap();
+    assert!(rendered.text.contains(&format!("{code} is your Gatepost code.")));
 }
 
 #[tokio::test]
