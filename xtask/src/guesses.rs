@@ -87,7 +87,7 @@ pub(crate) async fn run() -> Result<Counts> {
 }
 
 async fn start(binary: &Path, dir: &Path, name: &str, database_url: &str) -> Result<Server> {
-    let place = Place { port: free_port()?, database_url, hashed_tokens: true };
+    let place = Place { port: free_port()?, database_url, hashed_tokens: true, provider: None };
     let mut config = profiles::neon("default", &place);
     merge(
         &mut config,

@@ -93,7 +93,12 @@ async fn side(
     http: &Http,
 ) -> Result<Side> {
     let database_url = postgres.create_database(name).await?;
-    let place = Place { port: free_port()?, database_url: &database_url, hashed_tokens: true };
+    let place = Place {
+        port: free_port()?,
+        database_url: &database_url,
+        hashed_tokens: true,
+        provider: None,
+    };
     let mut config = profiles::neon("default", &place);
     profiles::merge(&mut config, toml! { organization = { organization_limit = 0 } });
     let server = Server::start(binary, dir, name, &config, http).await?;

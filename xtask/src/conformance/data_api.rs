@@ -61,7 +61,7 @@ pub(crate) async fn run(options: &Options) -> Result<Counts> {
     let admin = connect(&database_url).await?;
     admin.batch_execute(ROLES).await?;
     let port = free_port()?;
-    let place = Place { port, database_url: &database_url, hashed_tokens: true };
+    let place = Place { port, database_url: &database_url, hashed_tokens: true, provider: None };
     let mut config = profiles::neon("default", &place);
     let mut login = database_url.replace("postgres://postgres@", "postgres://authenticator@");
     let _pooler = match options.pgbouncer {

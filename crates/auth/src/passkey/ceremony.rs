@@ -108,6 +108,7 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
     with_default(NoSubscriber::default(), work)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn internal(error: WebauthnError) -> Error {
     Error::Internal(anyhow!("a WebAuthn challenge cannot be made: {error:?}"))
 }

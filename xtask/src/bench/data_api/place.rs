@@ -115,7 +115,7 @@ impl Place {
     async fn inside(&self) -> Result<Peer> {
         let port = free_port()?;
         let url = self.url();
-        let ports = Ports { port, database_url: &url, hashed_tokens: true };
+        let ports = Ports { port, database_url: &url, hashed_tokens: true, provider: None };
         let mut config = profiles::neon("default", &ports);
         profiles::merge(
             &mut config,

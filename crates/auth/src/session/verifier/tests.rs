@@ -323,10 +323,13 @@ async fn a_link_that_proves_an_address_and_signs_in_leads_back_to_the_page_too()
         let name = |cookie: &&str| cookie.split('=').next().unwrap().to_owned();
         set(&reply.headers).iter().map(name).collect()
     };
-    assert_eq!(names(&signed_up), [CHALLENGE, CHALLANGE]);
+    for name in [CHALLENGE, CHALLANGE] {
+        assert!(names(&signed_up).iter().any(|set| set == name), "{name}");
+    }
     assert_eq!(names(&again), names(&signed_up), "a taken address looks the same");
-    let (_, url) = app.last_link(ADA).await;
-    let opened = ada.tab.get(&app, &url).await;
+    let (token, _) = app.last_link(ADA).await;
+    let body = json!({ "token": token, "callbackURL": format!("{APP}/dash") });
+    let opened = ada.tab.post(&app, "/verify-email", body).await;
     let back = Url::parse(opened.header("location")).unwrap();
     assert!(!ada.page.is_signed_in(&app).await);
     assert_eq!(exchange(&app, &mut ada.page, &verifier_in(&back)).await.status, 200);
