@@ -73,6 +73,10 @@ async fn bodies(app: &TestApp, targets: &[&str]) {
                 refused(&reply, &place);
                 assert_eq!(reply.code(), code, "{place}");
             }
+            // A target in the body goes before one in the query, which nobody reads then.
+            if body(&endpoint).get("callbackURL").is_some() {
+                continue;
+            }
             let place = format!("{}?callbackURL={target:?}", endpoint.path);
             let with_query = format!("{}?callbackURL={}", path(&endpoint), component(target));
             let headers = [("origin", APP)];

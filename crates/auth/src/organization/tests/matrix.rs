@@ -36,6 +36,7 @@ const TABLE: &[(&str, Least)] = &[
     ("get_organization", Least::Member),
     ("get_full_organization", Least::Member),
     ("set_active_organization", Least::Member),
+    ("set_default_organization", Least::Member),
     ("has_organization_permission", Least::Member),
     ("list_organization_members", Least::Member),
     ("get_active_member", Least::Member),
