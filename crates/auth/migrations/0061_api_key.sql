@@ -1,7 +1,7 @@
 -- API keys, laid out as Better Auth lays them out; `key` is the SHA-256 of the key.
 create table if not exists neon_auth.apikey (
     id uuid primary key default gen_random_uuid(),
-    "configId" text not null default 'default',
+    "configId" text not null,
     name text,
     start text,
     "referenceId" text not null,
@@ -10,11 +10,11 @@ create table if not exists neon_auth.apikey (
     "refillInterval" integer,
     "refillAmount" integer,
     "lastRefillAt" timestamptz,
-    enabled boolean default true,
-    "rateLimitEnabled" boolean default true,
+    enabled boolean,
+    "rateLimitEnabled" boolean,
     "rateLimitTimeWindow" integer,
     "rateLimitMax" integer,
-    "requestCount" integer default 0,
+    "requestCount" integer,
     remaining integer,
     "lastRequest" timestamptz,
     "expiresAt" timestamptz,

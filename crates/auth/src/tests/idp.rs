@@ -48,6 +48,9 @@ pub(crate) struct Grant {
     nonce: Option<String>,
 }
 
+/// Status, headers and body in place of an answer.
+type Instead = (StatusCode, Vec<(&'static str, String)>, String);
+
 #[derive(Default)]
 struct World {
     grants: HashMap<String, Grant>,
@@ -55,7 +58,7 @@ struct World {
     /// Paths that were called, with the form.
     calls: Vec<(String, BTreeMap<String, String>)>,
     /// Answers in place of the ordinary ones, by path.
-    instead: HashMap<String, (StatusCode, Vec<(&'static str, String)>, String)>,
+    instead: HashMap<String, Instead>,
     now: i64,
 }
 
