@@ -5,7 +5,7 @@
 //! believed only from the issuer of the settings, under its keys. An identity is a provider and its subject; an
 //! address joins it to a user only when both sides have proven the address.
 //!
-//! Providers are data: [`known`] has a row for each kind, the settings name which are used and how often. The protocol
+//! Providers are data: `known.rs` has a row for each kind, the settings name which are used and how often. The protocol
 //! is written here on `gatepost_protocol`'s tokens and keys and on the one outbound client.
 
 mod apple;

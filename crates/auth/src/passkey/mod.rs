@@ -1,6 +1,6 @@
 //! Passkeys (WebAuthn level 3): keys in devices and password managers that sign in, alone or as a second factor.
 //!
-//! `webauthn-rs` judges the ceremonies ([`ceremony`]); the rows are Better Auth's, so that keys registered there work here.
+//! `webauthn-rs` judges the ceremonies (`ceremony.rs`); the rows are Better Auth's, so that keys registered there work here.
 //! A challenge is a row and a signed cookie of the browser that asked for it: good for five minutes, for one answer, and for
 //! the ceremony it was made for. A key whose holder was verified by the device is two factors; one whose holder was only
 //! present is one.

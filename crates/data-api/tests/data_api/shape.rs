@@ -85,7 +85,8 @@ fn value() -> impl Strategy<Value = String> {
 impl Shape {
     /// The statement of the request with these values; `None` if it is refused.
     fn render(&self, server: &Server, value: &str) -> Option<Statement> {
-        let listed = format!("(\"{}\")", value.replace('\\', "\\\\").replace('"', "\\\""));
+        // Never empty: `in.("")` is the empty list to PostgREST, and a statement of its own.
+        let listed = format!("(\"-{}\")", value.replace('\\', "\\\\").replace('"', "\\\""));
         let mut query = format!("select={}", target(&self.select));
         for (column, operator) in &self.filters {
             let value = if *operator == "in." { &listed } else { value };
