@@ -1,7 +1,7 @@
 //! `POST /admin/list-user-sessions`, `POST /admin/revoke-user-session`, `POST /admin/revoke-user-sessions`.
 
 use gatepost_protocol::body::{Session, Shown};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::{
     app::{App, connection},
     error::{Refusal, Result},
     http::{
-        Answer, Call, Endpoint,
+        Answer, Call, Endpoint, Layout,
         endpoint::Access,
         fields::{Fields, FromFields},
     },
@@ -36,14 +36,19 @@ const REVOKE: Refusal = Refusal::new(
 
 /// The endpoints.
 pub(super) fn endpoints() -> Vec<Endpoint> {
+    let list = Endpoint::post::<OneUser, _>(
+        "/admin/list-user-sessions",
+        "list_user_sessions",
+        Access::Session,
+        list_user_sessions,
+    )
+    .about("A user's live sessions. `token` is a handle for /admin/revoke-user-session.");
     vec![
-        Endpoint::post::<OneUser, _>(
-            "/admin/list-user-sessions",
-            "list_user_sessions",
-            Access::Session,
-            list_user_sessions,
-        )
-        .about("A user's live sessions. `token` is a handle for /admin/revoke-user-session."),
+        // The server SDK of Neon asks by GET.
+        list.also(Method::GET, "/admin/list-user-sessions")
+            .with_query::<OneUser>()
+            .only(Layout::Neon),
+        list,
         Endpoint::post::<RevokeSession, _>(
             "/admin/revoke-user-session",
             "revoke_user_session",
@@ -62,7 +67,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 async fn list_user_sessions(app: App, call: Call) -> Result<Answer> {
-    let body: OneUser = call.body()?;
+    let body: OneUser = if call.method == Method::GET { call.query()? } else { call.body()? };
     access::caller(&app, &call, ("session", "list"), LIST).await?;
     let id = access::user_id(&body.user_id)?;
     let sessions = store::list_sessions(&connection(&app).await?, id, call.now).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::{
     app::{App, connection},
     error::{Error, Refusal, Result},
     http::{
-        Answer, Call, Endpoint,
+        Answer, Call, Endpoint, Layout,
         endpoint::Access,
         fields::{Fields, Form, FromFields},
     },
@@ -54,14 +54,20 @@ const NOT_CONFIGURED: Refusal = Refusal::new(
 const NEARLY_OVER: TimeDelta = TimeDelta::seconds(5);
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
+    let access_token = Endpoint::post::<Selection, _>(
+        "/get-access-token",
+        "get_access_token",
+        Access::Session,
+        get_access_token,
+    )
+    .about("A provider's access token of an own account; refreshed when it is over.");
     vec![
-        Endpoint::post::<Selection, _>(
-            "/get-access-token",
-            "get_access_token",
-            Access::Session,
-            get_access_token,
-        )
-        .about("A provider's access token of an own account; refreshed when it is over."),
+        // The server SDK of Neon asks by GET.
+        access_token
+            .also(Method::GET, "/get-access-token")
+            .with_query::<Selection>()
+            .only(Layout::Neon),
+        access_token,
         Endpoint::post::<Selection, _>(
             "/refresh-token",
             "refresh_token",
@@ -258,7 +264,8 @@ fn optional_time<S: serde::Serializer>(
 }
 
 async fn get_access_token(app: App, call: Call) -> Result<Answer> {
-    let selection: Selection = call.body()?;
+    let selection: Selection =
+        if call.method == Method::GET { call.query()? } else { call.body()? };
     let Some(account) = own_account(&app, &call, &selection).await? else { return Ok(nobody()) };
     let provider = supported(&app, &account)?;
     let tokens = valid(&app, &call, &provider, &account).await?;
