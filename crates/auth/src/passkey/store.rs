@@ -68,9 +68,12 @@ const RENAME: Statement = Statement::new(
 const DELETE: Statement =
     Statement::new("passkey.delete", "delete from neon_auth.passkey where id = $1");
 
+const DELETE_ALL: Statement =
+    Statement::new("passkey.delete_all", r#"delete from neon_auth.passkey where "userId" = $1"#);
+
 /// Every statement, for the test that prepares them.
 pub(crate) const STATEMENTS: &[&Statement] =
-    &[&LIST, &COUNT, &FIND, &FIND_CREDENTIAL, &CREATE, &USE, &RENAME, &DELETE];
+    &[&LIST, &COUNT, &FIND, &FIND_CREDENTIAL, &CREATE, &USE, &RENAME, &DELETE, &DELETE_ALL];
 
 /// A row of `neon_auth.passkey`, as the wire shows it too: nothing in it is secret.
 #[derive(Clone, Debug, Serialize)]
@@ -216,6 +219,16 @@ pub(super) async fn rename(
 ) -> Result<Option<Passkey>> {
     let statement = conn.prepare_cached(RENAME.sql).await?;
     conn.query_opt(&statement, &[&id, &name]).await?.as_ref().map(passkey).transpose()
+}
+
+/// Removes every passkey of a user.
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn delete_all(conn: &impl GenericClient, user: Uuid) -> Result<()> {
+    let statement = conn.prepare_cached(DELETE_ALL.sql).await?;
+    conn.execute(&statement, &[&user]).await?;
+    Ok(())
 }
 
 /// Removes a passkey.

@@ -173,3 +173,26 @@ async fn ml_17_a_token_of_one_kind_is_good_nowhere_else() {
     let body = json!({ "email": ADA, "password": PASSWORD });
     assert_eq!(app.browser().post(&app, "/sign-in/email", body).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_planted_passkey_and_second_factor_end_when_the_owner_of_the_mailbox_comes() {
+    let app = TestApp::with(|config| config.magic_link.confirm = false).await;
+    app.signed_up("victim").await;
+    app.sql(r#"insert into neon_auth.passkey ("publicKey", "userId", "credentialID", counter, "deviceType", "backedUp")
+select 'k', id, 'c', 0, 'singleDevice', false from neon_auth."user""#)
+        .await;
+    app.sql(r#"insert into neon_auth."twoFactor" (secret, "backupCodes", "userId") select 's', 'b', id from neon_auth."user""#).await;
+    app.sql(r#"update neon_auth."user" set "twoFactorEnabled" = true"#).await;
+    let mut owner = app.browser();
+    let body = serde_json::json!({ "email": "victim@example.com" });
+    assert_eq!(owner.post(&app, "/sign-in/magic-link", body).await.status, 200);
+    let (token, _) = app.last_link("victim@example.com").await;
+    owner.get(&app, &format!("/magic-link/verify?token={token}")).await;
+    assert!(owner.is_signed_in(&app).await);
+    let left = app
+        .sql(r#"select (select count(*) from neon_auth.passkey) + (select count(*) from neon_auth."twoFactor")"#)
+        .await;
+    assert_eq!(left[0].get::<_, i64>(0), 0);
+    let asked = app.sql(r#"select "twoFactorEnabled" from neon_auth."user""#).await;
+    assert!(!asked[0].get::<_, bool>(0));
+}

@@ -222,7 +222,7 @@ pub(super) async fn set_codes(conn: &impl GenericClient, id: Uuid, sealed: &str)
 ///
 /// # Errors
 /// Those of Postgres.
-pub(super) async fn delete(conn: &impl GenericClient, user: Uuid) -> Result<()> {
+pub(crate) async fn delete(conn: &impl GenericClient, user: Uuid) -> Result<()> {
     let statement = conn.prepare_cached(DELETE.sql).await?;
     conn.execute(&statement, &[&user]).await?;
     Ok(())

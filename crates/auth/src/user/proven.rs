@@ -19,7 +19,9 @@ use crate::{
     error::Result,
     events::{self, Event},
     http::Call,
+    passkey,
     session::store as sessions,
+    two_factor,
     verification::{self, Purpose},
 };
 
@@ -114,6 +116,15 @@ pub(crate) async fn adopt_keeping(
         None => accounts::delete_accounts(conn, adopted.id).await?,
     };
     api_key::delete_owned(conn, adopted.id).await?;
+    passkey::store::delete_all(conn, adopted.id).await?;
+    two_factor::store::delete(conn, adopted.id).await?;
+    two_factor::forget_devices(conn, adopted.id).await?;
+    let adopted = match adopted.two_factor_enabled {
+        Some(true) => {
+            users::set_two_factor(conn, adopted.id, false, call.now).await?.unwrap_or(adopted)
+        }
+        _ => adopted,
+    };
     sessions::delete_sessions(conn, adopted.id).await?;
     // A change of address that the stranger asked for would take the account away again (ML-15).
     verification::delete_all(conn, Purpose::ChangeEmail, &adopted.id.to_string()).await?;
