@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    full::visible, meant, membership_of, received, refusals as no, row_id,
+    Of, full::visible, meant, membership_of, received, refusals as no, row_id,
     store::invitations as store,
 };
 use crate::{
@@ -81,16 +81,6 @@ async fn cancel(app: App, call: Call) -> Result<Answer> {
     }
     let cancelled = store::cancel(&conn, found.id).await?.ok_or(no::INVITATION_NOT_FOUND)?;
     Answer::json(&cancelled.shown(app.config.features.teams))
-}
-
-struct Of {
-    organization: Option<String>,
-}
-
-impl FromFields for Of {
-    fn read(fields: &mut Fields) -> Self {
-        Self { organization: fields.optional_text("organizationId") }
-    }
 }
 
 async fn list(app: App, call: Call) -> Result<Answer> {

@@ -40,7 +40,10 @@ use crate::{
     app::App,
     config::Config as Whole,
     error::{Error, Refusal, Result, UNAUTHORIZED},
-    http::{Call, Endpoint},
+    http::{
+        Call, Endpoint,
+        fields::{Fields, FromFields},
+    },
     session::{self, Current, SignedIn, store::ActiveOrganization},
 };
 use permissions::Membership;
@@ -99,6 +102,17 @@ async fn membership_of(
 ) -> Result<Option<Membership>> {
     let own_roles = app.config.organization.dynamic_roles;
     store::members::membership(conn, organization, caller.signed_in.user.id, own_roles).await
+}
+
+/// The query of what concerns one organization: `organizationId`, else the active one.
+struct Of {
+    organization: Option<String>,
+}
+
+impl FromFields for Of {
+    fn read(fields: &mut Fields) -> Self {
+        Self { organization: fields.optional_text("organizationId") }
+    }
 }
 
 /// The caller, once the session points at this organization.

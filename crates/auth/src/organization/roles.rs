@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Config, membership_of,
+    Config, Of, membership_of,
     permissions::{Membership, is_name, is_resource, predefined},
     refusals as no, row_id,
     rows::OwnRole,
@@ -228,16 +228,6 @@ async fn delete(app: App, call: Call) -> Result<Answer> {
     record(&app, &call, &tx, id, &caller, &role.role).await?;
     tx.commit().await?;
     Answer::json(&json!({ "success": true }))
-}
-
-struct Of {
-    organization: Option<String>,
-}
-
-impl FromFields for Of {
-    fn read(fields: &mut Fields) -> Self {
-        Self { organization: fields.optional_text("organizationId") }
-    }
 }
 
 async fn list(app: App, call: Call) -> Result<Answer> {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    Config, caller_or, meant, membership_of, pointed_at_team, refusals as no, row_id,
+    Config, Of, caller_or, meant, membership_of, pointed_at_team, refusals as no, row_id,
     store::{invitations, organizations, teams as store},
     switch::remembered,
 };
@@ -149,16 +149,6 @@ async fn update(app: App, call: Call) -> Result<Answer> {
     let team = store::find_in(&conn, id, row_id(&body.team)).await?.ok_or(no::TEAM_NOT_FOUND)?;
     let renamed = store::rename(&conn, team.id, body.name.as_deref(), call.now).await?;
     Answer::json(&renamed.ok_or(no::TEAM_NOT_FOUND)?)
-}
-
-struct Of {
-    organization: Option<String>,
-}
-
-impl FromFields for Of {
-    fn read(fields: &mut Fields) -> Self {
-        Self { organization: fields.optional_text("organizationId") }
-    }
 }
 
 async fn list(app: App, call: Call) -> Result<Answer> {
