@@ -9,7 +9,6 @@ use super::{
     store,
 };
 use crate::{
-    account::store as accounts,
     app::{App, connection},
     error::{Refusal, Result},
     http::{
@@ -17,11 +16,8 @@ use crate::{
         endpoint::Access,
         fields::{Fields, FromFields},
     },
-    mail::{self, Message},
     password,
-    session::store as sessions,
     user::store as users,
-    verification::{self, Purpose},
     wire,
 };
 
@@ -73,15 +69,8 @@ async fn set_user_password(app: App, call: Call) -> Result<Answer> {
     let mut conn = connection(&app).await?;
     let tx = conn.transaction().await?;
     store::lock_user(&tx, id).await?.ok_or(USER_NOT_FOUND)?;
-    accounts::set_password(&tx, id, &hash, call.now).await?;
-    if !app.config.email_password.keep_other_reset_links {
-        verification::delete_all(&tx, Purpose::ResetPassword, &id.to_string()).await?;
-    }
-    if app.config.email_password.revoke_sessions_on_reset {
-        sessions::delete_sessions(&tx, id).await?;
-    }
+    password::supersede(&app, &call, &tx, &user, &hash).await?;
     deeds::record(&app, &tx, &call, &caller, Deed::PasswordSet, id).await?;
-    mail::send(&app, &call, &tx, &user.email, &Message::PasswordChanged).await?;
     tx.commit().await?;
     Answer::json(&json!({ "status": true }))
 }

@@ -117,4 +117,4 @@ pub(crate) fn endpoints(config: &Whole) -> Vec<Endpoint> {
 
 pub(crate) use change::confirm;
 pub(crate) use prove::{Begun, admit, admit_proven, begin, prove, signed_in};
-pub(crate) use reset::replace;
+pub(crate) use reset::{replace, supersede};

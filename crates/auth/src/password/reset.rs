@@ -206,11 +206,26 @@ async fn reset_password(app: App, call: Call) -> Result<Answer> {
     Answer::json(&json!({ "status": true }))
 }
 
-/// Sets a forgotten password anew, by whatever proof: other links and all sessions end, and the owner is told.
+/// Sets a forgotten password anew, by whatever proof.
 ///
 /// # Errors
 /// Those of Postgres.
 pub(crate) async fn replace(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    user: &User,
+    hash: &str,
+) -> Result<()> {
+    supersede(app, call, conn, user, hash).await?;
+    events::record(app, conn, call, Event::PasswordReset, Some(user.id)).await
+}
+
+/// Sets a password over one that others may know: links and sessions that came by it end, and the owner is told.
+///
+/// # Errors
+/// Those of Postgres.
+pub(crate) async fn supersede(
     app: &App,
     call: &Call,
     conn: &impl GenericClient,
@@ -227,6 +242,5 @@ pub(crate) async fn replace(
         sessions::delete_sessions(conn, user.id).await?;
         two_factor::forget_devices(conn, user.id).await?;
     }
-    events::record(app, conn, call, Event::PasswordReset, Some(user.id)).await?;
     mail::send(app, call, conn, &user.email, &Message::PasswordChanged).await
 }
