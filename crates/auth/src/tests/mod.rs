@@ -13,7 +13,7 @@ mod neon;
 mod oa;
 mod ot;
 mod pw;
-mod rd;
+pub(crate) mod rd;
 mod requests;
 mod rl;
 mod se;

@@ -4,7 +4,8 @@ use serde_json::json;
 use super::requests::{self, BASES, body, component, endpoints, everything, path, post};
 use crate::testing::{APP, Browser, ORIGIN, Reply, TestApp, send};
 
-const ELSEWHERE: [&str; 23] = [
+/// Targets that some parser reads as another site.
+pub(crate) const ELSEWHERE: [&str; 27] = [
     "//evil.com",
     "///evil.com",
     "/\\evil.com",
@@ -14,7 +15,6 @@ const ELSEWHERE: [&str; 23] = [
     "https:/evil.com",
     "https:\\\\evil.com",
     "http://evil.com",
-    "https://evil.com",
     "evil.com",
     "/%2f%2fevil.com",
     "/%5cevil.com",
@@ -28,6 +28,11 @@ const ELSEWHERE: [&str; 23] = [
     "https://app.test\\@evil.com",
     "https://app.test%2eevil.com",
     "https://app.test#@evil.com",
+    "https:///evil.com",
+    "/%2F/evil.com",
+    "/a/%2e%2e//evil.com",
+    "javascript:alert(1)",
+    "https://evil.com",
 ];
 
 const CONTROLS: [&str; 9] = [
