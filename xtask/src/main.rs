@@ -68,6 +68,8 @@ enum Suite {
     DataApi(conformance::data_api::Options),
     /// Gatepost and Better Auth on Node over one database.
     Shared,
+    /// The types that the Data API prints, by the TypeScript compiler.
+    Types,
 }
 
 #[tokio::main]
@@ -112,6 +114,7 @@ async fn run(command: Command) -> Result<Counts> {
         }
         Command::Tree => tree::run().await,
         Command::Bench(options) => bench::run(&options).await,
+        Command::Conformance(Suite::Types) => closing(conformance::types::run().await),
         Command::Conformance(Suite::Shared) => closing(conformance::shared::run().await),
         Command::Fuzz(options) => fuzz::run(&options).await,
         Command::Faults(options) => closing(faults::run(&options).await),

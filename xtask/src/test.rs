@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::command::{cargo, exists, tests};
-use crate::conformance::{better_auth, data_api, neon, shared};
+use crate::conformance::{better_auth, data_api, neon, shared, types};
 use crate::report::{Counts, Report};
 use crate::{browser, examples, guesses};
 
@@ -39,6 +39,7 @@ pub(crate) async fn steps(report: &mut Report) {
         let pooled = data_api::Options::pgbouncer();
         report.step("conformance data-api, PgBouncer", data_api::run(&pooled)).await;
     }
+    report.step("types of the Data API", types::run()).await;
     report.step("one database, two servers", shared::run()).await;
     report.step("guesses at once, two servers", guesses::run()).await;
     report.step("examples", examples::run()).await;

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use gatepost_data_api::{
     Config, ConfigSource, RunError,
     advise::{Advice, advise},
+    config::Safety,
     schema, types,
 };
 use gatepost_postgres::connect;
@@ -108,9 +109,10 @@ async fn print_types(
     let mut config = Config::parse("", &BTreeMap::new(), &BTreeMap::new())?;
     config.db_schemas.clone_from(&inspected.schemas);
     let catalog = schema::load(&mut client, &config).await?;
+    let shapes = types::shapes(&client, &inspected.schemas).await?;
     output::print(&match lang {
-        Language::Typescript => types::typescript(&catalog, &inspected.schemas),
-        Language::Rust => types::rust(&catalog, &inspected.schemas),
+        Language::Typescript => types::typescript(&catalog, &shapes, &inspected.schemas),
+        Language::Rust => types::rust(&catalog, &shapes, &inspected.schemas),
     })
 }
 
@@ -123,6 +125,10 @@ async fn open(inspected: &Inspected, process: &Process) -> anyhow::Result<Client
     if url.is_empty() {
         let how = "no database: give --database-url, or set DATABASE_URL";
         return Err(Refused(vec![how.to_owned()]).into());
+    }
+    let hidden = Safety::strict().hidden_schemas;
+    if let Some(hidden) = inspected.schemas.iter().find(|schema| hidden.contains(schema)) {
+        return Err(Refused(vec![format!("the schema '{hidden}' is never exposed")]).into());
     }
     let (client, _connection) = connect(url).await.context("the database cannot be reached")?;
     let missing = schema::missing(&client, &inspected.schemas).await?;

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::json;
 use support::{
     Running, configured,
-    data_door::{Caller, TODOS, call, header, sql, text, wait_for_table},
+    data_door::{Caller, call, header, sql, tables, text, wait_for_table},
     dev, directory, get, migrated, request, run,
 };
 
@@ -19,7 +19,7 @@ fn in_development_a_new_table_is_served_by_its_policies_until_the_session_ends()
     let (auth, data) = (text(&ready, "better_auth_url"), text(&ready, "data_url"));
     let mary = Caller::sign_up(auth, "mary");
     let alan = Caller::sign_in(auth, "alan@example.com", "password");
-    sql(text(&ready, "database_url"), TODOS);
+    sql(text(&ready, "database_url"), &tables());
     wait_for_table(&mary, data, "news");
 
     let todos = format!("{data}/todos");
@@ -33,6 +33,13 @@ fn in_development_a_new_table_is_served_by_its_policies_until_the_session_ends()
     assert_eq!(mary.call("GET", &format!("{data}/hidden"), None).status, 403);
     for path in ["user", "neon_auth.user", "session"] {
         assert_eq!(mary.call("GET", &format!("{data}/{path}"), None).status, 404, "{path}");
+    }
+
+    // Its own description, under either spelling of its address.
+    for root in [data.to_owned(), format!("{data}/")] {
+        let described = mary.call("GET", &root, None);
+        assert_eq!(described.status, 200, "{root}: {described:?}");
+        assert!(described.text.contains("\"/todos\""), "{root}");
     }
 
     let missing = get(&todos);
@@ -71,7 +78,7 @@ fn an_administrator_is_told_which_policy_refused_and_nobody_else_is() {
     let admin = data.replace("/rest/v1", "/rest/admin");
     let ada = Caller::sign_in(auth, "ada@example.com", "password");
     let alan = Caller::sign_in(auth, "alan@example.com", "password");
-    sql(text(&ready, "database_url"), TODOS);
+    sql(text(&ready, "database_url"), &tables());
     wait_for_table(&alan, data, "news");
 
     let foreign = json!({ "task": "steal", "owner": "00000000-0000-4000-8000-000000000001" });
@@ -103,6 +110,11 @@ fn an_administrator_is_told_which_policy_refused_and_nobody_else_is() {
     let explained = ada.call("POST", &explain, Some(&question)).json();
     assert_eq!(explained["rows"][0]["task"], "mine", "{explained}");
     assert_eq!(explained["policies"][0]["holds"], json!([false]));
+    let call = json!({
+        "request": { "method": "POST", "path": "/rpc/nothing", "body": {} },
+        "subject": { "claims": { "sub": "00000000-0000-4000-8000-000000000001" } },
+    });
+    assert_eq!(ada.call("POST", &explain, Some(&call)).status, 404, "no such function");
     let unknown = json!({ "request_id": "00000000-0000-4000-8000-000000000001" });
     assert_eq!(ada.call("POST", &explain, Some(&unknown)).status, 404);
 
@@ -135,7 +147,7 @@ fn serve_opens_the_door_when_told_to_and_only_for_a_login_without_rights() {
          do $$ begin create role authenticated; exception when others then null; end $$;
          do $$ begin grant anonymous, authenticated to authenticator; exception when others then null; end $$;",
     );
-    sql(&database.url, TODOS);
+    sql(&database.url, &tables());
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let start = |login: &str| {
         let mut command = configured(dir.path(), &database);

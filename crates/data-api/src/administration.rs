@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::door::{Check, Door, unavailable};
 use crate::error::{ApiError, ErrorKind};
-use crate::explain_denial::{Connections, Denial, explain_denial};
+use crate::explain_denial::{Connections, Explanation, connect, explain_denial};
 use crate::request::HttpRequest;
 use crate::server::{clock, read_body};
 use crate::state::State;
@@ -113,8 +113,8 @@ async fn advice(Shared(desk): Shared<Arc<Desk>>, request: Request) -> Response {
     let advised = async {
         desk.administrator(&headers, clock()).await?;
         let config = desk.state.config();
-        let connection = desk.state.connect().await?;
-        advise::advise(&connection, &config.db_schemas).await.map_err(|error| {
+        let client = connect(&config.db_uri).await?;
+        advise::advise(&client, &config.db_schemas).await.map_err(|error| {
             tracing::error!(%error, "the schema cannot be examined");
             ApiError::new(ErrorKind::Internal, "The schema could not be examined")
         })
@@ -138,7 +138,11 @@ impl Desk {
         }
     }
 
-    async fn explain(&self, question: Question, now: DateTime<Utc>) -> Result<Denial, ApiError> {
+    async fn explain(
+        &self,
+        question: Question,
+        now: DateTime<Utc>,
+    ) -> Result<Explanation, ApiError> {
         let (request, identity) = self.asked(question, now)?;
         let url = self.administration.database_url.as_deref().ok_or_else(|| {
             ApiError::new(
@@ -188,7 +192,10 @@ impl Desk {
                     None if subject.claims.contains_key("sub") => "authenticated".to_owned(),
                     None => config.db_anon_role.clone().unwrap_or_default(),
                 };
-                Ok((asked.request()?, Identity { role, claims: subject.claims }))
+                // A token names its role, and policies may ask for it.
+                let mut claims = subject.claims;
+                claims.entry("role").or_insert_with(|| Value::String(role.clone()));
+                Ok((asked.request()?, Identity { role, claims }))
             }
             _ => Err(bad("Give a request_id, or a request and a subject")),
         }

@@ -1,4 +1,7 @@
-//! What an administrator should look at: tables, views, policies and indexes, each with the SQL that mends it.
+//! What an administrator should look at: tables, views, functions, policies and indexes, each with the SQL that mends it.
+
+mod expression;
+mod queries;
 
 use serde::Serialize;
 use tokio_postgres::{Client, Row};
@@ -9,10 +12,14 @@ use crate::ident::{Ident, Name};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdviceKind {
-    /// A table of an exposed schema without Row Level Security.
+    /// A relation of an exposed schema without Row Level Security.
     NoRowSecurity,
     /// A view that reads with its owner's rights, past the policies of its tables.
     ViewBypassesPolicies,
+    /// A view over the schema of the auth server.
+    ViewShowsAuth,
+    /// A function that runs with its owner's rights and is open to everybody, or to the caller's search path.
+    FunctionBypassesPolicies,
     /// A policy that trusts a claim the user can edit.
     UserEditableClaim,
     /// A policy that calls a function for every row.
@@ -24,11 +31,25 @@ pub enum AdviceKind {
 }
 
 impl AdviceKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::NoRowSecurity,
+        Self::ViewBypassesPolicies,
+        Self::ViewShowsAuth,
+        Self::FunctionBypassesPolicies,
+        Self::UserEditableClaim,
+        Self::FunctionPerRow,
+        Self::NoIndexUnderPolicy,
+        Self::NoIndexUnderForeignKey,
+    ];
+
     /// The stable name, as in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoRowSecurity => "no_row_security",
             Self::ViewBypassesPolicies => "view_bypasses_policies",
+            Self::ViewShowsAuth => "view_shows_auth",
+            Self::FunctionBypassesPolicies => "function_bypasses_policies",
             Self::UserEditableClaim => "user_editable_claim",
             Self::FunctionPerRow => "function_per_row",
             Self::NoIndexUnderPolicy => "no_index_under_policy",
@@ -42,7 +63,7 @@ impl AdviceKind {
 pub struct Advice {
     /// What kind.
     pub kind: AdviceKind,
-    /// The table, view or policy.
+    /// The table, view, function or policy.
     pub object: String,
     /// What is wrong, in one sentence.
     pub problem: String,
@@ -50,200 +71,186 @@ pub struct Advice {
     pub fix: String,
 }
 
-const TABLES: &str = "
-    SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY($1) AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity ORDER BY 1, 2";
+impl Advice {
+    fn new(kind: AdviceKind, object: &impl ToString, problem: &str, fix: String) -> Self {
+        Self { kind, object: object.to_string(), problem: problem.to_owned(), fix }
+    }
+}
 
-const VIEWS: &str = "
-    SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY($1) AND c.relkind = 'v'
-      AND coalesce(array_to_string(c.reloptions, ','), '') !~ 'security_invoker=(true|on|1)' ORDER BY 1, 2";
-
-const POLICIES: &str = "
-    SELECT n.nspname::text, c.relname::text, p.polname::text,
-      pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid),
-      ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum))
-    FROM pg_catalog.pg_policy p
-    JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY($1) ORDER BY 1, 2, 3";
-
-const FOREIGN_KEYS: &str = "
-    SELECT n.nspname::text, c.relname::text, k.conname::text,
-      ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(col, place)
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.col ORDER BY u.place)
-    FROM pg_catalog.pg_constraint k
-    JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE k.contype = 'f' AND k.conparentid = 0 AND n.nspname = ANY($1)
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indpred IS NULL
-        AND (i.indkey::int2[])[0:array_length(k.conkey, 1) - 1] @> k.conkey)
-    ORDER BY 1, 2, 3";
-
-/// Claims a user can change, in the spellings policies use.
-const EDITABLE: [&str; 5] =
-    ["user_metadata", "raw_user_meta_data", "'name'", "'image'", "'picture'"];
-/// Functions that answer the same for every row of a statement.
-const STABLE_CALLS: [&str; 4] = ["auth.user_id()", "auth.uid()", "auth.jwt()", "current_setting("];
-
-/// Looks at everything in `schemas`. Needs no rights beyond reading the catalogue.
+/// Looks at everything in `schemas`, on a connection of its own. Needs no rights beyond reading the catalogue.
+///
+/// # Errors
+/// The database's.
 pub async fn advise(
     client: &Client,
     schemas: &[String],
 ) -> Result<Vec<Advice>, tokio_postgres::Error> {
+    // Every name is printed with its schema.
+    client.batch_execute("SET search_path = ''").await?;
     let mut all = Vec::new();
-    for row in client.query(TABLES, &[&schemas]).await? {
-        let table = Name::new(row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?);
-        all.push(Advice {
-            kind: AdviceKind::NoRowSecurity,
-            object: table.to_string(),
-            problem: "Whoever has a grant on the table reaches every row.".to_owned(),
-            fix: format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"),
-        });
+    for row in client.query(queries::TABLES, &[&schemas]).await? {
+        all.push(table(&row)?);
     }
-    for row in client.query(VIEWS, &[&schemas]).await? {
-        let view = Name::new(row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?);
-        all.push(Advice {
-            kind: AdviceKind::ViewBypassesPolicies,
-            object: view.to_string(),
-            problem: "The view reads with its owner's rights, so the policies of its tables see the owner.".to_owned(),
-            fix: format!("ALTER VIEW {view} SET (security_invoker = true);"),
-        });
+    for row in client.query(queries::VIEWS, &[&schemas]).await? {
+        view(&row, &mut all)?;
     }
-    for row in client.query(POLICIES, &[&schemas]).await? {
+    for row in client.query(queries::FUNCTIONS, &[&schemas]).await? {
+        all.push(function(&row)?);
+    }
+    for row in client.query(queries::POLICIES, &[&schemas]).await? {
         policy(&row, &mut all)?;
     }
-    for row in client.query(FOREIGN_KEYS, &[&schemas]).await? {
-        let table = Name::new(row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?);
-        let (constraint, columns): (String, Vec<String>) = (row.try_get(2)?, row.try_get(3)?);
-        let columns: Vec<String> = columns.iter().map(|column| Ident(column).to_string()).collect();
-        all.push(Advice {
-            kind: AdviceKind::NoIndexUnderForeignKey,
-            object: format!("{} on {table}", Ident(&constraint)),
-            problem:
-                "Embedding along the key, and deleting the row it points to, reads the whole table."
-                    .to_owned(),
-            fix: format!("CREATE INDEX CONCURRENTLY ON {table} ({});", columns.join(", ")),
-        });
+    for row in client.query(queries::FOREIGN_KEYS, &[&schemas]).await? {
+        all.push(foreign_key(&row)?);
     }
     Ok(all)
 }
 
-fn policy(row: &Row, all: &mut Vec<Advice>) -> Result<(), tokio_postgres::Error> {
-    let table = Name::new(row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?);
-    let name: String = row.try_get(2)?;
-    let object = format!("{} on {table}", Ident(&name));
-    let clauses: [(&str, Option<String>); 2] =
-        [("USING", row.try_get(3)?), ("WITH CHECK", row.try_get(4)?)];
-    let unindexed: Vec<String> = row.try_get(5)?;
-    let text: String =
-        clauses.iter().filter_map(|(_, text)| text.as_deref()).collect::<Vec<_>>().join(" ");
-    if EDITABLE.iter().any(|claim| text.contains(claim)) {
-        all.push(Advice {
-            kind: AdviceKind::UserEditableClaim,
-            object: object.clone(),
-            problem: "The policy trusts a claim the user can change: whoever edits it passes."
-                .to_owned(),
-            fix: format!(
-                "ALTER POLICY {} ON {table} USING (owner_id = (SELECT auth.user_id()));",
-                Ident(&name)
-            ),
-        });
+fn name(row: &Row) -> Result<Name, tokio_postgres::Error> {
+    Ok(Name::new(row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?))
+}
+
+fn revoke(relation: &Name, grantees: &[String]) -> String {
+    format!("REVOKE ALL ON {relation} FROM {};", grantees.join(", "))
+}
+
+fn table(row: &Row) -> Result<Advice, tokio_postgres::Error> {
+    let table = name(row)?;
+    let (possible, grantees): (bool, Vec<String>) = (row.try_get(2)?, row.try_get(3)?);
+    let (problem, fix) = if possible {
+        (
+            "Whoever has a grant on the table reaches every row.",
+            format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"),
+        )
+    } else {
+        (
+            "No policy can guard a foreign table or a materialized view: whoever has a grant reaches every row.",
+            revoke(&table, &grantees),
+        )
+    };
+    Ok(Advice::new(AdviceKind::NoRowSecurity, &table, problem, fix))
+}
+
+fn view(row: &Row, all: &mut Vec<Advice>) -> Result<(), tokio_postgres::Error> {
+    let view = name(row)?;
+    let (shows_auth, bypasses): (bool, bool) = (row.try_get(2)?, row.try_get(3)?);
+    let (grantees, can_invoke): (Vec<String>, bool) = (row.try_get(4)?, row.try_get(5)?);
+    if shows_auth {
+        all.push(Advice::new(
+            AdviceKind::ViewShowsAuth,
+            &view,
+            "The view shows users, sessions or keys of schema neon_auth; the Data API refuses it, other programs do not.",
+            revoke(&view, &grantees),
+        ));
     }
-    let once: Vec<(&str, String)> = clauses
-        .iter()
-        .filter_map(|(clause, text)| Some((*clause, call_once(text.as_deref()?)?)))
-        .collect();
-    if !once.is_empty() {
-        let clauses: Vec<String> =
-            once.iter().map(|(clause, text)| format!("{clause} ({text})")).collect();
-        all.push(Advice {
-            kind: AdviceKind::FunctionPerRow,
-            object: object.clone(),
-            problem:
-                "The policy asks who is calling once for every row; a sub-select asks once for all."
-                    .to_owned(),
-            fix: format!("ALTER POLICY {} ON {table} {};", Ident(&name), clauses.join(" ")),
-        });
-    }
-    for column in unindexed.iter().filter(|column| compares(&text, column)) {
-        let advice = Advice {
-            kind: AdviceKind::NoIndexUnderPolicy,
-            object: table.to_string(),
-            problem: format!(
-                "A policy compares the column '{column}', which no index begins with."
-            ),
-            fix: format!("CREATE INDEX CONCURRENTLY ON {table} ({});", Ident(column)),
+    if bypasses {
+        let fix = match (can_invoke, grantees.is_empty()) {
+            (true, _) => format!("ALTER VIEW {view} SET (security_invoker = true);"),
+            // Before PostgreSQL 15 every view reads so.
+            (false, false) => revoke(&view, &grantees),
+            (false, true) => return Ok(()),
         };
-        if !all.contains(&advice) {
-            all.push(advice);
-        }
+        all.push(Advice::new(
+            AdviceKind::ViewBypassesPolicies,
+            &view,
+            "The view reads with its owner's rights, so the policies of its tables see the owner.",
+            fix,
+        ));
     }
     Ok(())
 }
 
-/// The expression with its calls in sub-selects; `None` when they all are already.
-fn call_once(text: &str) -> Option<String> {
-    let mut changed = text.to_owned();
-    for call in STABLE_CALLS {
-        let mut from = 0;
-        while let Some(found) =
-            changed.get(from..).and_then(|rest| rest.find(call)).map(|at| from + at)
-        {
-            let before = changed.get(..found).unwrap_or_default();
-            let end = end_of_call(&changed, found);
-            if before.trim_end().ends_with("SELECT")
-                || before.contains("SELECT ") && in_sub_select(before)
-            {
-                from = end;
-                continue;
-            }
-            let wrapped = format!("(SELECT {})", changed.get(found..end).unwrap_or_default());
-            changed.replace_range(found..end, &wrapped);
-            from = found + wrapped.len();
-        }
+fn function(row: &Row) -> Result<Advice, tokio_postgres::Error> {
+    let (function, schema): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    let (everybody, path_follows_caller): (bool, bool) = (row.try_get(2)?, row.try_get(3)?);
+    let mut fixes = Vec::new();
+    if everybody {
+        fixes.push(format!("REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC;"));
     }
-    (changed != text).then_some(changed)
+    if path_follows_caller {
+        fixes.push(format!(
+            "ALTER FUNCTION {function} SET search_path = pg_catalog, {schema}, pg_temp;"
+        ));
+    }
+    let problem = if everybody {
+        "The function runs with its owner's rights and is everybody's to call: grant it by name to whom it is for."
+    } else {
+        "The function runs with its owner's rights and finds names by the caller's search path."
+    };
+    Ok(Advice::new(AdviceKind::FunctionBypassesPolicies, &function, problem, fixes.join("\n")))
 }
 
-/// Whether the last opened parenthesis that is still open began a sub-select.
-fn in_sub_select(before: &str) -> bool {
-    let mut open = Vec::new();
-    for (index, c) in before.char_indices() {
-        match c {
-            '(' => open.push(index),
-            ')' => {
-                open.pop();
-            }
-            _ => {}
-        }
-    }
-    open.iter()
-        .any(|at| before.get(at + 1..).is_some_and(|rest| rest.trim_start().starts_with("SELECT")))
+fn index(table: &Name, columns: &str, partitioned: bool) -> String {
+    // PostgreSQL cannot make it concurrently for all partitions at once.
+    let how = if partitioned { "" } else { " CONCURRENTLY" };
+    format!("CREATE INDEX{how} ON {table} ({columns});")
 }
 
-fn end_of_call(text: &str, start: usize) -> usize {
-    let mut depth = 0_usize;
-    for (index, c) in text.get(start..).unwrap_or_default().char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' if depth == 1 => return start + index + 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    text.len()
+fn foreign_key(row: &Row) -> Result<Advice, tokio_postgres::Error> {
+    let table = name(row)?;
+    let (constraint, columns): (String, Vec<String>) = (row.try_get(2)?, row.try_get(3)?);
+    let columns: Vec<String> = columns.iter().map(|column| Ident(column).to_string()).collect();
+    Ok(Advice::new(
+        AdviceKind::NoIndexUnderForeignKey,
+        &format!("{} on {table}", Ident(&constraint)),
+        "Embedding along the key, and deleting the row it points to, reads the whole table.",
+        index(&table, &columns.join(", "), row.try_get(4)?),
+    ))
 }
 
-/// Whether the column stands on one side of `=` or `IN`.
-fn compares(text: &str, column: &str) -> bool {
-    [format!("({column} = "), format!("({column} IN "), format!(" = {column})")]
+fn policy(row: &Row, all: &mut Vec<Advice>) -> Result<(), tokio_postgres::Error> {
+    let table = name(row)?;
+    let name: String = row.try_get(2)?;
+    let object = format!("{} on {table}", Ident(&name));
+    let alter = |clauses: Vec<String>| {
+        format!("ALTER POLICY {} ON {table} {};", Ident(&name), clauses.join(" "))
+    };
+    let (using, check): (Option<String>, Option<String>) = (row.try_get(3)?, row.try_get(4)?);
+    let clauses: Vec<(&str, String)> = [("USING", using), ("WITH CHECK", check)]
+        .into_iter()
+        .filter_map(|(clause, text)| Some((clause, text?)))
+        .collect();
+    let unindexed: Vec<String> = row.try_get(5)?;
+    let partitioned: bool = row.try_get(6)?;
+    let owner: Option<String> = row.try_get(7)?;
+    if clauses.iter().any(|(_, text)| expression::trusts_editable_claim(text)) {
+        // Who is meant cannot be known: an owner's column if there is one, else nobody.
+        let instead = owner.unwrap_or_else(|| "false".to_owned());
+        all.push(Advice::new(
+            AdviceKind::UserEditableClaim,
+            &object,
+            "The policy trusts a claim the user can change: whoever edits it passes.",
+            alter(clauses.iter().map(|(clause, _)| format!("{clause} ({instead})")).collect()),
+        ));
+        // It has to be written anew: how often it asks comes after that.
+        return Ok(());
+    }
+    let once: Vec<String> = clauses
         .iter()
-        .any(|form| text.contains(form))
+        .filter_map(|(clause, text)| Some(format!("{clause} ({})", expression::call_once(text)?)))
+        .collect();
+    if !once.is_empty() {
+        all.push(Advice::new(
+            AdviceKind::FunctionPerRow,
+            &object,
+            "The policy asks who is calling once for every row; a sub-select asks once for all.",
+            alter(once),
+        ));
+    }
+    for column in unindexed {
+        if clauses.iter().any(|(_, text)| expression::compares(text, &column)) {
+            let advice = Advice::new(
+                AdviceKind::NoIndexUnderPolicy,
+                &table,
+                &format!("A policy compares the column '{column}', which no index begins with."),
+                index(&table, &Ident(&column).to_string(), partitioned),
+            );
+            if !all.contains(&advice) {
+                all.push(advice);
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

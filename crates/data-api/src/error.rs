@@ -87,11 +87,24 @@ pub enum ErrorKind {
     LimitExceeded,
     /// For administrators only.
     NotAdministrator,
+    /// A function with its owner's rights that nobody granted to the caller by name.
+    OpenDefiner,
+    /// A view over the schema of the auth server.
+    ShowsAuth,
     /// Something else went wrong here.
     Internal,
 }
 
 impl ErrorKind {
+    /// Those that PostgREST does not have.
+    pub const OWN: [Self; 5] = [
+        Self::NoRowSecurity,
+        Self::LimitExceeded,
+        Self::NotAdministrator,
+        Self::OpenDefiner,
+        Self::ShowsAuth,
+    ];
+
     /// Stable code and HTTP status.
     pub fn code(self) -> (&'static str, u16) {
         match self {
@@ -135,6 +148,8 @@ impl ErrorKind {
             Self::NoRowSecurity => ("GPDA001", 403),
             Self::LimitExceeded => ("GPDA002", 400),
             Self::NotAdministrator => ("GPDA003", 403),
+            Self::OpenDefiner => ("GPDA004", 403),
+            Self::ShowsAuth => ("GPDA005", 403),
             Self::Internal => ("PGRSTX00", 500),
         }
     }
@@ -227,6 +242,19 @@ impl ApiError {
     #[must_use]
     pub fn with_optional_hint(mut self, hint: Option<String>) -> Self {
         self.0.hint = hint;
+        self
+    }
+
+    /// The same without a hint.
+    #[must_use]
+    pub fn without_hint(self) -> Self {
+        self.with_optional_hint(None)
+    }
+
+    /// The same with other words.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
         self
     }
 

@@ -98,7 +98,8 @@ async fn simple(client: &Client, text: String) -> Reply {
     client.batch_execute(&text).await.map(|()| Vec::new())
 }
 
-async fn query(client: &Client, statement: &Statement) -> Reply {
+/// One statement without preparing it.
+pub(crate) async fn query(client: &Client, statement: &Statement) -> Reply {
     let params: Vec<(&(dyn ToSql + Sync), Type)> = statement
         .params
         .iter()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::Concurrency;
+use crate::config::RoleLimits;
 use crate::verify::Identity;
 
 /// Callers remembered before those without a request are forgotten.
@@ -21,18 +21,16 @@ pub(crate) struct Places(#[expect(dead_code, reason = "held, not read")] Vec<Own
 
 impl Gate {
     /// Waits for a place. The user's own comes first: who waits for it keeps nobody else out.
-    pub(crate) async fn enter(&self, limits: &[Concurrency], identity: &Identity) -> Places {
-        let Some(limit) = limits.iter().find(|limit| limit.role == identity.role) else {
-            return Places(Vec::new());
-        };
+    pub(crate) async fn enter(&self, limits: Option<&RoleLimits>, identity: &Identity) -> Places {
+        let Some(limits) = limits else { return Places(Vec::new()) };
         let user = identity.claims.get("sub").and_then(Value::as_str).unwrap_or_default();
         let mut taken = Vec::with_capacity(2);
         if !user.is_empty() {
             // Never closed.
-            let own = self.places(&limit.role, user, limit.most_per_user);
+            let own = self.places(&identity.role, user, limits.concurrent_per_user);
             taken.extend(own.acquire_owned().await.ok());
         }
-        let all = self.places(&limit.role, "", limit.most);
+        let all = self.places(&identity.role, "", limits.concurrent);
         taken.extend(all.acquire_owned().await.ok());
         Places(taken)
     }

@@ -15,8 +15,9 @@ use crate::request::media::MediaType;
 use crate::request::prefer::{Count, TxEnd};
 use crate::request::types::Mutation;
 use crate::request::{ApiRequest, HttpRequest};
-use crate::respond::{self, ApiResponse};
+use crate::respond::{self, ApiResponse, discreet};
 use crate::schema::{Catalog, Routine, Table};
+use crate::server::too_large;
 use crate::state::State;
 use crate::verify::Identity;
 use crate::{door, plan, sql};
@@ -46,9 +47,14 @@ pub async fn handle(state: &State, http: HttpRequest, now: DateTime<Utc>) -> Api
         Ok(identity) => identity,
         Err(error) => return refuse(&config, &error),
     };
+    let largest = config.safety.roles.get(&identity.role).and_then(|limits| limits.max_body);
+    if largest.is_some_and(|largest| http.body.len() > largest) {
+        return refuse(&config, &too_large());
+    }
     match answer(state, &config, &http, &identity, begun).await {
         Ok(response) => response,
         Err(error) => {
+            let error = if config.safety.terse_errors { discreet(error, &http) } else { error };
             let mut response = refuse(&config, &error);
             // A right that is missing, a policy that says no: what an administrator can have explained.
             if matches!(error.code.as_str(), "42501" | "GPDA001")
@@ -107,7 +113,7 @@ async fn answer(
         Some(transaction) => Some(execute(state, config, transaction, identity).await?),
     };
     let executed = lap();
-    let mut response = respond(config, &catalog, &request, &plan, outcome)?;
+    let mut response = respond(config, &catalog, &request, &plan, outcome, &identity.role)?;
     let timings = Timings([jwt, parse, planned, executed, lap()]);
     finish(config, &plan, &timings, &mut response);
     Ok(response)
@@ -124,7 +130,7 @@ fn transaction(
         Plan::Info(_) => return None,
         Plan::OpenApi { schema, .. } => (Work::OpenApi(sql::openapi(schema)), true),
         Plan::Crud(plan) => {
-            let statements = sql::render(config, request, plan);
+            let statements = sql::render(request, plan);
             let work = match plan.media {
                 MediaType::Plan { .. } => Work::Explain(statements.main),
                 _ => Work::Rows {
@@ -239,6 +245,7 @@ fn respond(
     request: &ApiRequest,
     plan: &Plan,
     outcome: Option<Outcome>,
+    role: &str,
 ) -> Result<ApiResponse, ApiError> {
     match (plan, outcome) {
         (Plan::Info(allow), _) => Ok(respond::info(allow)),
@@ -262,6 +269,7 @@ fn respond(
             let visible: Vec<&Table> = sorted_tables(catalog, schema)
                 .into_iter()
                 .filter(|table| !follows || tables.contains(&table.name.name))
+                .filter(|table| plan::is_available(config, table, role))
                 .collect();
             let callable: Vec<&Routine> = sorted_routines(catalog, schema)
                 .into_iter()

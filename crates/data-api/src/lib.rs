@@ -16,6 +16,7 @@ mod hints;
 pub mod ident;
 mod jwks;
 mod login;
+pub mod openapi;
 pub mod plan;
 mod refused;
 pub mod request;

@@ -12,8 +12,8 @@ use crate::verify::Identity;
 
 /// Requests remembered; the oldest makes room.
 const MOST: usize = 256;
-/// A larger body is not remembered, and its request cannot be explained by id.
-const LARGEST_BODY: usize = 64 * 1024;
+/// A larger request is not remembered, and cannot be explained by id.
+const LARGEST: usize = 64 * 1024;
 /// How long one is remembered: it holds what a user sent.
 const KEPT: TimeDelta = TimeDelta::minutes(15);
 
@@ -36,7 +36,7 @@ impl Ring {
     /// Remembers a request; its id is for the answer.
     pub(crate) fn put(&self, request: &HttpRequest, identity: Identity, at: DateTime<Utc>) -> Uuid {
         let id = gatepost_protocol::random::uuid();
-        if request.body.len() <= LARGEST_BODY {
+        if size(request) <= LARGEST {
             let mut request = request.clone();
             request.headers.remove(header::AUTHORIZATION);
             request.headers.remove(header::COOKIE);
@@ -55,4 +55,11 @@ impl Ring {
         all.retain(|refused| refused.at + KEPT > now);
         all.iter().find(|refused| refused.id == id).cloned()
     }
+}
+
+/// Bytes that remembering it takes, about: none of its parts may be large.
+fn size(request: &HttpRequest) -> usize {
+    let headers: usize =
+        request.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    request.path.len() + request.query.len() + headers + request.body.len()
 }

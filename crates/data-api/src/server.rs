@@ -70,12 +70,13 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
 pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(ApiError::new(ErrorKind::LimitExceeded, "The request body is too large")
-                .with_status(413))
-        }
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Err(_) => Err(ApiError::new(ErrorKind::InvalidBody, "The request body could not be read")),
     }
+}
+
+pub(crate) fn too_large() -> ApiError {
+    ApiError::new(ErrorKind::LimitExceeded, "The request body is too large").with_status(413)
 }
 
 /// A HEAD response whose length was not computed says nothing about it, rather than that it is 0.

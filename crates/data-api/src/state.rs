@@ -196,7 +196,7 @@ impl State {
         config: &Config,
         identity: &Identity,
     ) -> Result<Places, ApiError> {
-        let entering = self.0.gate.enter(&config.safety.concurrency, identity);
+        let entering = self.0.gate.enter(config.safety.roles.get(&identity.role), identity);
         let patience = Duration::from_secs(config.db_pool_acquisition_timeout);
         match tokio::time::timeout(patience, entering).await {
             Ok(places) => Ok(places),

@@ -7,3 +7,4 @@ pub(crate) mod neon;
 pub(crate) mod profiles;
 pub(crate) mod shared;
 pub(crate) mod sidecar;
+pub(crate) mod types;

@@ -1,5 +1,7 @@
 //! Settings of the Data API within the server.
 
+use std::collections::BTreeMap;
+
 use gatepost_data_api::{DoorSettings, RoleLimits};
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +29,9 @@ pub(crate) struct DataApi {
     pub(crate) pool_size: usize,
     /// Prepare statements on connections; off behind a pooler that does not carry them over, such as PgBouncer before 1.21.
     pub(crate) prepared_statements: bool,
-    /// Rows in an answer at most.
+    /// Rows in an answer at most, unless a role has a limit of its own.
     pub(crate) max_rows: u32,
-    /// Bytes of a request body at most.
+    /// Bytes of a request body at most; a role may have less.
     pub(crate) max_body: usize,
     /// Answer `select=amount.sum()` and its like.
     pub(crate) aggregates: bool,
@@ -39,6 +41,9 @@ pub(crate) struct DataApi {
     pub(crate) anonymous: AnonymousLimits,
     /// Callers who are signed in.
     pub(crate) authenticated: AuthenticatedLimits,
+    /// Further roles that tokens may name, where `[jwt] role = "user"` puts a user's own role into them: by the role's name, limits as those
+    /// of `authenticated`. Grant each to the login.
+    pub(crate) roles: BTreeMap<String, AuthenticatedLimits>,
 }
 
 impl Default for DataApi {
@@ -60,6 +65,7 @@ impl Default for DataApi {
             allowed_origins: defaults.allowed_origins,
             anonymous: AnonymousLimits::default(),
             authenticated: AuthenticatedLimits::default(),
+            roles: BTreeMap::new(),
         }
     }
 }
@@ -87,12 +93,16 @@ impl DataApi {
                 statement_timeout: self.anonymous.statement_timeout,
                 concurrent: self.anonymous.concurrent,
                 concurrent_per_user: self.anonymous.concurrent,
+                max_depth: self.anonymous.max_depth,
+                max_rows: self.anonymous.max_rows,
+                max_body: self.anonymous.max_body,
             },
-            authenticated: RoleLimits {
-                statement_timeout: self.authenticated.statement_timeout,
-                concurrent: self.authenticated.concurrent,
-                concurrent_per_user: self.authenticated.concurrent_per_user,
-            },
+            authenticated: self.authenticated.limits(),
+            roles: self
+                .roles
+                .iter()
+                .map(|(role, limits)| (role.clone(), limits.limits()))
+                .collect(),
         }
     }
 }
@@ -105,12 +115,19 @@ pub(crate) struct AnonymousLimits {
     pub(crate) statement_timeout: u64,
     /// Requests in the database at a time; more wait.
     pub(crate) concurrent: usize,
+    /// Embeds within each other.
+    pub(crate) max_depth: usize,
+    /// Rows in an answer at most; unset: `max_rows` above.
+    pub(crate) max_rows: Option<u32>,
+    /// Bytes of a request body at most; unset: `max_body` above.
+    pub(crate) max_body: Option<usize>,
 }
 
 impl Default for AnonymousLimits {
     fn default() -> Self {
-        let RoleLimits { statement_timeout, concurrent, .. } = RoleLimits::ANONYMOUS;
-        Self { statement_timeout, concurrent }
+        let RoleLimits { statement_timeout, concurrent, max_depth, max_rows, max_body, .. } =
+            RoleLimits::ANONYMOUS;
+        Self { statement_timeout, concurrent, max_depth, max_rows, max_body }
     }
 }
 
@@ -124,12 +141,45 @@ pub(crate) struct AuthenticatedLimits {
     pub(crate) concurrent: usize,
     /// The same of one user.
     pub(crate) concurrent_per_user: usize,
+    /// Embeds within each other.
+    pub(crate) max_depth: usize,
+    /// Rows in an answer at most; unset: `max_rows` above.
+    pub(crate) max_rows: Option<u32>,
+    /// Bytes of a request body at most; unset: `max_body` above.
+    pub(crate) max_body: Option<usize>,
+}
+
+impl AuthenticatedLimits {
+    fn limits(&self) -> RoleLimits {
+        let &Self {
+            statement_timeout,
+            concurrent,
+            concurrent_per_user,
+            max_depth,
+            max_rows,
+            max_body,
+        } = self;
+        RoleLimits {
+            statement_timeout,
+            concurrent,
+            concurrent_per_user,
+            max_depth,
+            max_rows,
+            max_body,
+        }
+    }
 }
 
 impl Default for AuthenticatedLimits {
     fn default() -> Self {
-        let RoleLimits { statement_timeout, concurrent, concurrent_per_user } =
-            RoleLimits::AUTHENTICATED;
-        Self { statement_timeout, concurrent, concurrent_per_user }
+        let RoleLimits {
+            statement_timeout,
+            concurrent,
+            concurrent_per_user,
+            max_depth,
+            max_rows,
+            max_body,
+        } = RoleLimits::AUTHENTICATED;
+        Self { statement_timeout, concurrent, concurrent_per_user, max_depth, max_rows, max_body }
     }
 }

@@ -55,7 +55,8 @@ pub(crate) async fn open(app: &App, settings: &DataApi) -> anyhow::Result<Option
     let loading = tokio::spawn(keep_loaded(state.clone())).abort_handle();
     let base = format!("/{}/rest", app.config.project);
     let router = Router::new()
-        .nest(&format!("{base}/v1"), router(state))
+        // As a service it is also found at `/v1/`, where its own description is.
+        .nest_service(&format!("{base}/v1"), router(state))
         .nest(&format!("{base}/admin"), administration);
     Ok(Some(Opened { router, loading }))
 }
@@ -78,6 +79,12 @@ async fn examine(config: &Config) -> anyhow::Result<()> {
             login.powers.join(", ")
         ));
     }
+    lines.extend(login.callers.iter().map(|(role, powers)| {
+        format!(
+            "[data_api] the role {role} of callers {}: no policy would hold for them (docs/database-roles.md)",
+            powers.join(", ")
+        )
+    }));
     if !login.missing.is_empty() {
         lines.push(format!(
             "[data_api] the login {name} cannot become {}: grant {} to {name};",

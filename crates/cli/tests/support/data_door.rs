@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use super::{Answer, post, request};
 
-pub const TODOS: &str = "
-create table public.todos (
-    id int generated always as identity primary key,
-    owner uuid not null default (current_setting('request.jwt.claims')::json ->> 'sub')::uuid,
-    task text not null);
-alter table public.todos enable row level security;
-create policy own on public.todos to authenticated
-    using (owner = (select (current_setting('request.jwt.claims')::json ->> 'sub')::uuid));
-grant select, insert, update, delete on public.todos to authenticated;
+/// The table of the documentation, and some that are less well kept.
+pub fn tables() -> String {
+    let documentation = include_str!("../../../../docs/data-api.md");
+    let (_, sample) = documentation.split_once("\n    create table todos").unwrap();
+    let (sample, _) = sample.split_once("\n\n").unwrap();
+    format!("create table todos{sample}\n{OTHERS}")
+}
+
+const OTHERS: &str = "
 create table public.open (id int primary key);
 insert into public.open values (1);
 grant select on public.open to anonymous, authenticated;

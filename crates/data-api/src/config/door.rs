@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::parse::invalid;
-use super::{Concurrency, Config, ConfigError, Safety};
+use super::{Config, ConfigError, RoleLimits, Safety};
 
 /// What the door within the server is told; everything else is PostgREST's default.
 #[derive(Clone, Debug)]
@@ -18,9 +18,9 @@ pub struct DoorSettings {
     pub pool_size: usize,
     /// Whether statements are prepared on connections: off behind a pooler that does not carry them over.
     pub prepared_statements: bool,
-    /// Rows in an answer at most.
+    /// Rows in an answer at most, unless a role has a limit of its own.
     pub max_rows: u32,
-    /// Bytes of a request body at most.
+    /// Bytes of a request body at most, of every role.
     pub max_body: usize,
     /// Whether `select=amount.sum()` and its like are answered.
     pub aggregates: bool,
@@ -32,26 +32,8 @@ pub struct DoorSettings {
     pub anonymous: RoleLimits,
     /// Of callers who are signed in.
     pub authenticated: RoleLimits,
-}
-
-/// What the callers of one role may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoleLimits {
-    /// Milliseconds a statement may take, unless `ALTER ROLE … SET statement_timeout` says otherwise.
-    pub statement_timeout: u64,
-    /// Requests in the database at a time, of all callers of the role together; more wait.
-    pub concurrent: usize,
-    /// The same of one user.
-    pub concurrent_per_user: usize,
-}
-
-impl RoleLimits {
-    /// For callers whom nobody knows.
-    pub const ANONYMOUS: Self =
-        Self { statement_timeout: 3000, concurrent: 5, concurrent_per_user: 5 };
-    /// For callers who are signed in.
-    pub const AUTHENTICATED: Self =
-        Self { statement_timeout: 8000, concurrent: 10, concurrent_per_user: 4 };
+    /// Further roles that tokens may name.
+    pub roles: BTreeMap<String, RoleLimits>,
 }
 
 impl DoorSettings {
@@ -71,6 +53,7 @@ impl DoorSettings {
             row_security_required_for: vec!["anonymous".to_owned()],
             anonymous: RoleLimits::ANONYMOUS,
             authenticated: RoleLimits::AUTHENTICATED,
+            roles: BTreeMap::new(),
         }
     }
 }
@@ -79,25 +62,25 @@ impl Config {
     /// Configuration of the door within the server: strict.
     ///
     /// # Errors
-    /// A schema that is never exposed.
+    /// A schema that is never exposed; a role that is said twice.
     pub fn door(settings: &DoorSettings) -> Result<Self, ConfigError> {
-        let roles = [("anonymous", settings.anonymous), ("authenticated", settings.authenticated)];
+        let mut roles = settings.roles.clone();
+        for (role, limits) in
+            [("anonymous", settings.anonymous), ("authenticated", settings.authenticated)]
+        {
+            if roles.insert(role.to_owned(), limits).is_some() {
+                return invalid(format!("the role '{role}' has a section of its own"));
+            }
+        }
         let safety = Safety {
             row_security_required_for: settings.row_security_required_for.clone(),
-            statement_timeout: roles
-                .map(|(role, limits)| (role.to_owned(), limits.statement_timeout))
-                .to_vec(),
-            concurrency: roles
-                .map(|(role, limits)| Concurrency {
-                    role: role.to_owned(),
-                    most: limits.concurrent,
-                    most_per_user: limits.concurrent_per_user,
-                })
-                .to_vec(),
+            allowed_roles: roles.keys().cloned().collect(),
+            roles,
             ..Safety::strict()
         };
         let hidden = |schema: &&String| safety.hidden_schemas.contains(schema);
-        if let Some(hidden) = settings.schemas.iter().find(hidden) {
+        let mut named = settings.schemas.iter().chain(&settings.extra_search_path);
+        if let Some(hidden) = named.find(hidden) {
             return invalid(format!("the schema '{hidden}' is never exposed"));
         }
         let values = BTreeMap::from([

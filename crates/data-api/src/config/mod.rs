@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 pub use claim_path::ClaimPath;
 pub use database::RoleSettings;
-pub use door::{DoorSettings, RoleLimits};
-pub use safety::{Concurrency, Safety};
+pub use door::DoorSettings;
+pub use safety::{RoleLimits, Safety};
 
 use crate::ident::Name;
 use crate::verify::Keys;
@@ -127,6 +127,14 @@ pub struct Config {
     pub safety: Safety,
     /// Largest request body, bytes.
     pub max_body: usize,
+}
+
+impl Config {
+    /// Rows in an answer to `role` at most.
+    pub(crate) fn max_rows(&self, role: &str) -> Option<i64> {
+        let own = self.safety.roles.get(role).and_then(|limits| limits.max_rows);
+        own.map(i64::from).or(self.db_max_rows)
+    }
 }
 
 /// Reads the configuration file at `path`, if any; `environment` and `database` settings win over it.

@@ -176,7 +176,7 @@ fn schemas(source: &Source<'_>) -> Result<Vec<String>, ConfigError> {
         None => vec!["public".to_owned()],
         Some(text) => commas(&text),
     };
-    for hidden in ["pg_catalog", "information_schema"] {
+    for hidden in ["pg_catalog", "information_schema", "neon_auth"] {
         if schemas.iter().any(|schema| schema == hidden) {
             return invalid(format!("db-schemas does not allow schema: '{hidden}'"));
         }

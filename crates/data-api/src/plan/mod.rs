@@ -26,6 +26,11 @@ use crate::schema::{Catalog, Routine, Table, Volatility};
 use resolve::Resolver;
 use types::{CrudPlan, Plan, ReadPlan, Work};
 
+/// Whether a relation may be seen by `role` at all.
+pub(crate) fn is_available(config: &Config, table: &Table, role: &str) -> bool {
+    limits::relation(config, table, role).is_ok()
+}
+
 /// Plans a request made by `role`.
 pub fn plan(
     config: &Config,
@@ -33,7 +38,7 @@ pub fn plan(
     request: &ApiRequest,
     role: &str,
 ) -> Result<Plan, ApiError> {
-    limits::check(config, request)?;
+    limits::check(config, request, role)?;
     match &request.action {
         Action::Read { relation, head } => read(config, catalog, request, relation, role, *head),
         Action::Mutate { relation, mutation } => {
@@ -76,7 +81,7 @@ fn table<'a>(
         )
         .with_optional_hint(hints::table(catalog, name))
     })?;
-    limits::row_security(config, table, role)?;
+    limits::relation(config, table, role)?;
     Ok(table)
 }
 
@@ -130,6 +135,7 @@ fn read(
         media,
         target: relation.clone(),
         read_only: true,
+        max_rows: config.max_rows(role),
     })))
 }
 
@@ -145,6 +151,7 @@ fn write(
     limits::filters(config, request, mutation)?;
     let read = read_plan(config, catalog, request, relation, role)?;
     let plan = Box::new(mutate::plan(catalog, request, table, mutation, &read)?);
+    limits::write_filters(config, catalog, &plan, role)?;
     check_preferences(request)?;
     let (handler, media) = negotiate::negotiate(
         config,
@@ -160,6 +167,7 @@ fn write(
         media,
         target: relation.clone(),
         read_only: false,
+        max_rows: config.max_rows(role),
     })))
 }
 
@@ -173,6 +181,7 @@ fn call(
 ) -> Result<Plan, ApiError> {
     let names = call::argument_names(request, method);
     let routine: &Routine = call::find(catalog, function, &names, &request.content_type, method)?;
+    limits::routine(config, catalog, routine, role)?;
     // A function that returns rows of a table embeds what the table embeds.
     let relation = Name::new(&routine.name.schema, routine.table().unwrap_or(&routine.name.name));
     let read = read_plan(config, catalog, request, &relation, role)?;
@@ -201,6 +210,7 @@ fn call(
         handler,
         media,
         target: function.clone(),
+        max_rows: config.max_rows(role),
     })))
 }
 
@@ -228,7 +238,7 @@ fn read_plan(
     let mut plan = tree::build(resolver, request);
     tree::attach(resolver, request, config, &mut plan)?;
     let mut plan = relations::add(&relation.schema, &request.action, &catalog.relationships, plan)?;
-    limits::embeds(config, catalog, &plan, role)?;
+    limits::tree(config, catalog, &plan, role)?;
     columns::expand_stars(resolver, &mut plan, false);
     columns::add_aliases(&mut plan);
     embeds::add_related_orders(&mut plan)?;
@@ -238,7 +248,7 @@ fn read_plan(
     aggregates::hoist(&mut plan);
     aggregates::order_spreads(&mut plan)?;
     if !matches!(request.action, Action::Mutate { .. }) {
-        restrict(&mut plan, config.db_max_rows);
+        restrict(&mut plan, config.max_rows(role));
     }
     Ok(plan)
 }

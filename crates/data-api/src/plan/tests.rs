@@ -33,6 +33,7 @@ fn table(name: &str, columns: &[(&str, &str)]) -> (Name, Table) {
         description: None,
         is_view: false,
         row_security: name.name != "open",
+        shows_auth: false,
         insertable: true,
         updatable: true,
         deletable: true,
@@ -106,7 +107,7 @@ fn sql_with(config: &Config, http: &HttpRequest) -> Result<(String, Vec<String>)
     let request = ApiRequest::parse(config, http).map_err(|error| error.code.clone())?;
     match plan(config, &catalog, &request, "anonymous").map_err(|error| error.code.clone())? {
         Plan::Crud(plan) => {
-            let statement = sql::render(config, &request, &plan).main;
+            let statement = sql::render(&request, &plan).main;
             let params = statement
                 .params
                 .iter()

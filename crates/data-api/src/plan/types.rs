@@ -276,6 +276,8 @@ pub struct CrudPlan {
     pub target: Name,
     /// Whether the transaction may write.
     pub read_only: bool,
+    /// Rows at most.
+    pub max_rows: Option<i64>,
 }
 
 /// What to do with a request.

@@ -1,6 +1,7 @@
 //! Respond: what came back becomes an HTTP response. Pure.
 
 mod database_error;
+mod discreet;
 mod openapi;
 mod openapi_types;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
 pub use database_error::from_database;
+pub(crate) use discreet::discreet;
 pub use openapi::document;
 
 use crate::config::Config;
@@ -123,7 +125,7 @@ fn read(
 ) -> (u16, Headers, Bytes) {
     let total = match request.prefer.count {
         Some(Count::Planned) => row.planned,
-        Some(Count::Estimated) if row.total > config.db_max_rows => row.total.max(row.planned),
+        Some(Count::Estimated) if row.total > plan.max_rows => row.total.max(row.planned),
         _ => row.total,
     };
     let (status, range) = range_status(request.top_range, row.page_total, total);

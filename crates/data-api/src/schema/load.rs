@@ -8,7 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::relationships::{self, Relationship};
-use super::routines::RoutineRow;
+use super::routines::{OpenDefiner, OpenDefinerRow, RoutineRow};
 use super::tables::TableRow;
 use super::views::{KeyRow, ViewRow, view_keys};
 use super::{Catalog, Routine, Table, handlers, queries};
@@ -62,6 +62,7 @@ struct Rows {
     views: Vec<String>,
     routines: Vec<String>,
     computed: Vec<String>,
+    open_definers: Vec<String>,
     casts: Vec<String>,
     media: Vec<String>,
 }
@@ -100,6 +101,7 @@ pub async fn load(client: &mut Client, config: &Config) -> Result<Catalog, LoadE
         views: rows(&transaction, queries::VIEWS, &[schemas, extra]).await?,
         routines: rows(&transaction, queries::ROUTINES, &[schemas, hoisted]).await?,
         computed: rows(&transaction, queries::COMPUTED, &[]).await?,
+        open_definers: rows(&transaction, queries::OPEN_DEFINERS, &[]).await?,
         casts: rows(&transaction, queries::REPRESENTATIONS, &[]).await?,
         media: rows(&transaction, queries::HANDLERS, &[schemas]).await?,
     };
@@ -148,6 +150,10 @@ fn assemble(found: &Rows, schemas: &[String]) -> Result<Catalog, LoadError> {
         tables,
         relationships,
         routines: routines(&found.routines)?,
+        open_definers: decode::<OpenDefinerRow>(&found.open_definers)?
+            .into_iter()
+            .map(OpenDefiner::from)
+            .collect(),
         representations,
         handlers,
     })

@@ -3,7 +3,7 @@
 mod handlers;
 mod load;
 mod nodes;
-mod queries;
+pub(crate) mod queries;
 mod relationships;
 mod routines;
 mod tables;
@@ -16,7 +16,7 @@ pub(crate) use handlers::built_in;
 pub use handlers::{Handler, HandlerTarget, Handlers};
 pub use load::load;
 pub use relationships::{Cardinality, Junction, Relationship};
-pub use routines::{Parameter, Returns, Routine, Volatility};
+pub use routines::{OpenDefiner, Parameter, Returns, Routine, Volatility};
 pub use tables::{Column, Table};
 
 use crate::ident::{CatalogSql, Name};
@@ -33,6 +33,8 @@ pub struct Catalog {
     pub relationships: Relationships,
     /// Functions of the exposed schemas, overloads ordered by number of parameters.
     pub routines: HashMap<Name, Vec<Routine>>,
+    /// Functions with their owner's rights that everybody may call.
+    pub open_definers: Vec<OpenDefiner>,
     /// Functions that turn a domain into JSON or text and back, by source and target type.
     pub representations: HashMap<(String, String), CatalogSql>,
     /// Functions and aggregates that produce media types.

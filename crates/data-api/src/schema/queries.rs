@@ -14,6 +14,56 @@ macro_rules! domains {
     };
 }
 
+/// What the views of the schemas read, through whatever views: of a `WITH RECURSIVE`.
+macro_rules! reach {
+    () => {
+        "reads AS (
+           SELECT DISTINCT r.ev_class AS view, d.refobjid AS relation
+           FROM pg_rewrite r
+           JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+             AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
+           WHERE r.ev_type = '1'
+         ),
+         reach AS (
+           SELECT c.oid AS view, r.relation
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN reads r ON r.view = c.oid
+           WHERE n.nspname = ANY($1)
+           UNION
+           SELECT h.view, r.relation FROM reach h JOIN reads r ON r.view = h.relation
+         ),"
+    };
+}
+pub(crate) use reach;
+
+/// Whether a view reads with its caller's rights.
+macro_rules! invoker {
+    ($class:literal) => {
+        concat!(
+            "coalesce(array_to_string(",
+            $class,
+            ".reloptions, ',') ~ 'security_invoker=(true|on|1)', false)"
+        )
+    };
+}
+
+/// Whether rows can be written, by the bit of `pg_relation_is_updatable`. A foreign table without a handler cannot be
+/// asked: one must not keep the others from being served.
+macro_rules! possible {
+    ($bit:literal) => {
+        concat!(
+            "CASE WHEN c.relkind IN ('r', 'p') THEN true
+             WHEN c.relkind = 'v' OR c.relkind = 'f' AND EXISTS (
+               SELECT FROM pg_foreign_table ft JOIN pg_foreign_server fs ON fs.oid = ft.ftserver
+               JOIN pg_foreign_data_wrapper w ON w.oid = fs.srvfdw WHERE ft.ftrelid = c.oid AND w.fdwhandler <> 0)
+             THEN pg_relation_is_updatable(c.oid, true) & ",
+            $bit,
+            " = ",
+            $bit,
+            " ELSE false END"
+        )
+    };
+}
+
 pub(super) const TABLES: &str = concat!(
     domains!(),
     ", cols AS (
@@ -51,6 +101,14 @@ pub(super) const TABLES: &str = concat!(
        WHERE n.nspname = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped
          AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND NOT c.relispartition
        GROUP BY a.attrelid
+     ),
+     ", reach!(), "
+     reached AS (
+       SELECT h.view,
+         bool_and(CASE WHEN t.relkind = 'v' THEN ", invoker!("t"), " ELSE t.relrowsecurity END) AS row_security,
+         bool_or(t.relnamespace = to_regnamespace('neon_auth')) AS shows_auth
+       FROM reach h JOIN pg_class t ON t.oid = h.relation
+       GROUP BY h.view
      )
      SELECT json_build_object(
        'schema', n.nspname,
@@ -58,14 +116,12 @@ pub(super) const TABLES: &str = concat!(
        'description', obj_description(c.oid, 'pg_class'),
        'is_view', c.relkind IN ('v', 'm'),
        'row_security', CASE WHEN c.relkind = 'v'
-         THEN coalesce(array_to_string(c.reloptions, ',') ~ 'security_invoker=(true|on|1)', false)
+         THEN ", invoker!("c"), " AND coalesce(reached.row_security, true)
          ELSE c.relrowsecurity END,
-       'insertable', c.relkind IN ('r', 'p')
-         OR (c.relkind IN ('v', 'f') AND pg_relation_is_updatable(c.oid, true) & 8 = 8),
-       'updatable', c.relkind IN ('r', 'p')
-         OR (c.relkind IN ('v', 'f') AND pg_relation_is_updatable(c.oid, true) & 4 = 4),
-       'deletable', c.relkind IN ('r', 'p')
-         OR (c.relkind IN ('v', 'f') AND pg_relation_is_updatable(c.oid, true) & 16 = 16),
+       'shows_auth', coalesce(reached.shows_auth, false),
+       'insertable', ", possible!("8"), ",
+       'updatable', ", possible!("4"), ",
+       'deletable', ", possible!("16"), ",
        'primary_key', (SELECT json_agg(a.attname ORDER BY a.attname)
          FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
          WHERE k.conrelid = c.oid AND k.contype = 'p'),
@@ -74,6 +130,7 @@ pub(super) const TABLES: &str = concat!(
      FROM pg_class c
      JOIN pg_namespace n ON n.oid = c.relnamespace
      LEFT JOIN cols ON cols.attrelid = c.oid
+     LEFT JOIN reached ON reached.view = c.oid
      WHERE n.nspname = ANY($1) AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND NOT c.relispartition"
 );
 
@@ -130,6 +187,7 @@ pub(super) const ROUTINES: &str = concat!(
        'set', p.proretset,
        'composite', r.typtype = 'c' OR coalesce(p.proargmodes::text[] && '{t,b,o}', false),
        'volatility', p.provolatile,
+       'definer', p.prosecdef,
        'variadic', p.provariadic <> 0,
        'isolation', (SELECT split_part(s, '=', 2) FROM unnest(p.proconfig) s
          WHERE s LIKE 'default\\_transaction\\_isolation=%' LIMIT 1),
@@ -175,6 +233,20 @@ pub(super) const COMPUTED: &str = "
     JOIN pg_class rc ON rc.reltype = r.oid AND rc.relkind IN ('r', 'v', 'm', 'f', 'p')
     JOIN pg_namespace rn ON rn.oid = r.typnamespace
     WHERE p.pronargs = 1";
+
+/// Functions with their owner's rights that everybody may call, and to whom they are granted by name besides.
+pub(super) const OPEN_DEFINERS: &str = "
+    SELECT json_build_object(
+      'schema', n.nspname, 'name', p.proname, 'oid', p.oid::bigint,
+      'row_schema', tn.nspname, 'row_name', t.relname,
+      'granted_to', (SELECT coalesce(json_agg(g.rolname), '[]') FROM aclexplode(p.proacl) a JOIN pg_roles g ON g.oid = a.grantee)
+    )::text
+    FROM pg_proc p
+    JOIN pg_namespace n ON n.oid = p.pronamespace
+    LEFT JOIN pg_class t ON p.pronargs = 1 AND t.reltype = p.proargtypes[0] AND t.reltype <> 0
+    LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace
+    WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+      AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0)";
 
 /// Implicit casts by function between a domain and json or text.
 pub(super) const REPRESENTATIONS: &str = "

@@ -56,6 +56,8 @@ pub struct Routine {
     pub returns: Returns,
     /// What it may change.
     pub volatility: Volatility,
+    /// Runs with its owner's rights.
+    pub definer: bool,
     /// Whether the last parameter takes any number of arguments.
     pub variadic: bool,
     /// `default_transaction_isolation` set on the function.
@@ -91,6 +93,40 @@ impl Routine {
     }
 }
 
+/// A function with its owner's rights that everybody may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenDefiner {
+    /// Its OID.
+    pub oid: u32,
+    /// Its name.
+    pub name: Name,
+    /// The relation whose row is its only argument.
+    pub row: Option<Name>,
+    /// Roles that it is granted to by name.
+    pub granted_to: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct OpenDefinerRow {
+    oid: u32,
+    schema: String,
+    name: String,
+    row_schema: Option<String>,
+    row_name: Option<String>,
+    granted_to: Vec<String>,
+}
+
+impl From<OpenDefinerRow> for OpenDefiner {
+    fn from(row: OpenDefinerRow) -> Self {
+        Self {
+            oid: row.oid,
+            name: Name::new(row.schema, row.name),
+            row: row.row_schema.zip(row.row_name).map(|(schema, name)| Name::new(schema, name)),
+            granted_to: row.granted_to,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct RoutineRow {
     oid: u32,
@@ -103,6 +139,7 @@ pub(super) struct RoutineRow {
     set: bool,
     composite: bool,
     volatility: String,
+    definer: bool,
     variadic: bool,
     isolation: Option<String>,
     settings: Option<Vec<(String, String)>>,
@@ -138,6 +175,7 @@ impl From<RoutineRow> for Routine {
                 "s" => Volatility::Stable,
                 _ => Volatility::Volatile,
             },
+            definer: row.definer,
             variadic: row.variadic,
             isolation: row.isolation,
             settings: row.settings.unwrap_or_default(),

@@ -13,8 +13,11 @@ pub struct Table {
     pub description: Option<String>,
     /// View or materialised view.
     pub is_view: bool,
-    /// Whether Row Level Security is enabled. Views: whether they run with the caller's rights.
+    /// Whether Row Level Security is enabled. Views: whether they, and all that they read through, run with the
+    /// caller's rights, over tables that have it enabled.
     pub row_security: bool,
+    /// A view over schema `neon_auth`, itself or through other views.
+    pub shows_auth: bool,
     /// INSERT is possible, privileges aside.
     pub insertable: bool,
     /// UPDATE is possible, privileges aside.
@@ -63,6 +66,7 @@ pub(super) struct TableRow {
     description: Option<String>,
     is_view: bool,
     row_security: bool,
+    shows_auth: bool,
     insertable: bool,
     updatable: bool,
     deletable: bool,
@@ -89,6 +93,7 @@ impl From<TableRow> for Table {
             description: row.description,
             is_view: row.is_view,
             row_security: row.row_security,
+            shows_auth: row.shows_auth,
             insertable: row.insertable,
             updatable: row.updatable,
             deletable: row.deletable,

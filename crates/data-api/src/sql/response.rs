@@ -1,7 +1,6 @@
 //! The statement of a request: rows in a CTE, counted and turned into a body by the server.
 
 use super::{SOURCE, Sql, Statement, call, read, write};
-use crate::config::Config;
 use crate::plan::types::{CrudPlan, MutatePlan, Work};
 use crate::request::ApiRequest;
 use crate::request::media::{MediaType, PlanFormat, PlanOption};
@@ -19,11 +18,11 @@ pub struct Statements {
 }
 
 /// Renders a plan.
-pub fn render(config: &Config, request: &ApiRequest, plan: &CrudPlan) -> Statements {
+pub fn render(request: &ApiRequest, plan: &CrudPlan) -> Statements {
     let body = match &plan.work {
-        Work::Read { .. } => rows(config, request, plan, None),
+        Work::Read { .. } => rows(request, plan, None),
         Work::Call { plan: call, .. } => {
-            rows(config, request, plan, Some((&call.routine, call::query(call))))
+            rows(request, plan, Some((&call.routine, call::query(call))))
         }
         Work::Mutate { plan: mutate, .. } => changes(request, plan, mutate),
     };
@@ -57,12 +56,7 @@ fn explain(format: PlanFormat, options: &[PlanOption]) -> Sql {
 const GUC_COLUMNS: &str = " AS body, nullif(current_setting('response.headers', true), '') AS response_headers, \
     nullif(current_setting('response.status', true), '') AS response_status, ";
 
-fn rows(
-    config: &Config,
-    request: &ApiRequest,
-    plan: &CrudPlan,
-    call: Option<(&Routine, Sql)>,
-) -> Sql {
+fn rows(request: &ApiRequest, plan: &CrudPlan, call: Option<(&Routine, Sql)>) -> Sql {
     let single = call.as_ref().is_some_and(|(routine, _)| !routine.returns.set);
     let routine = call.as_ref().map(|(routine, _)| *routine);
     let page_count = || {
@@ -76,10 +70,10 @@ fn rows(
     };
     let (count_cte, total) = if !request.prefer.counts_rows() {
         (Sql::new(), Sql::text("null::bigint"))
-    } else if config.db_max_rows.is_some() || request.top_range != RowRange::ALL {
+    } else if plan.max_rows.is_some() || request.top_range != RowRange::ALL {
         let counted = read::count_query(&plan.read);
         // Estimates only need to know whether the cap is passed.
-        let counted = match (request.prefer.count, config.db_max_rows) {
+        let counted = match (request.prefer.count, plan.max_rows) {
             (Some(Count::Estimated), Some(cap)) if !is_call => {
                 counted.raw(" LIMIT ").number(cap + 1)
             }

@@ -53,9 +53,9 @@ pub fn settings(
     let role_settings =
         config.role_settings.settings.get(&identity.role).map(Vec::as_slice).unwrap_or_default();
     let own_timeout = role_settings.iter().any(|(name, _)| name == "statement_timeout");
-    let timeout = config.safety.statement_timeout.iter().find(|(role, _)| *role == identity.role);
-    if let Some((_, timeout)) = timeout.filter(|_| !own_timeout) {
-        all.push(set("statement_timeout", &timeout.to_string()));
+    let limits = config.safety.roles.get(&identity.role);
+    if let Some(limits) = limits.filter(|_| !own_timeout) {
+        all.push(set("statement_timeout", &limits.statement_timeout.to_string()));
     }
     all.extend(role_settings.iter().map(|(name, value)| set(name, value)));
     all.push(set("role", &identity.role));

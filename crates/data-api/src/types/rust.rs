@@ -1,48 +1,62 @@
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::tables;
+use super::shapes::{Shape, Shapes};
+use super::{named, tables};
 use crate::schema::{Catalog, Column};
 
-const KEYWORDS: [&str; 38] = [
-    "as", "async", "await", "break", "const", "continue", "dyn", "else", "enum", "extern", "false",
-    "fn", "for", "gen", "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub",
-    "ref", "return", "static", "struct", "trait", "true", "type", "unsafe", "use", "where",
-    "while", "yield", "try", "box",
+/// Those that are in use and those that are kept for later.
+const KEYWORDS: [&str; 48] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return",
+    "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
 ];
 
 /// A serde struct per table and view, in a module per schema.
-pub fn rust(catalog: &Catalog, schemas: &[String]) -> String {
+pub fn rust(catalog: &Catalog, shapes: &Shapes, schemas: &[String]) -> String {
     let mut text = String::new();
-    for schema in schemas {
-        let _ = writeln!(
-            text,
-            "pub mod {} {{\n    use serde::{{Deserialize, Serialize}};",
-            field(schema)
-        );
+    let mut modules = BTreeSet::new();
+    for schema in named(schemas) {
+        let module = once(&mut modules, &field(schema));
+        let _ = writeln!(text, "pub mod {module} {{\n    use serde::{{Deserialize, Serialize}};");
+        let mut structs = BTreeSet::new();
         for table in tables(catalog, schema) {
-            if let Some(description) = &table.description {
-                for line in description.lines() {
-                    let _ = writeln!(text, "\n    /// {line}");
-                }
+            text.push('\n');
+            for line in table.description.iter().flat_map(|description| description.lines()) {
+                let _ = writeln!(text, "    /// {}", line.replace(char::is_control, " "));
             }
             let _ = writeln!(
                 text,
-                "\n    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]\n    pub struct {} {{",
-                pascal(&table.name.name)
+                "    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]\n    pub struct {} {{",
+                once(&mut structs, &pascal(&table.name.name))
             );
+            let mut fields = BTreeSet::new();
             for column in &table.columns {
-                let name = field(&column.name);
+                let name = once(&mut fields, &field(&column.name));
                 if name.trim_start_matches("r#") != column.name {
-                    let original = serde_json::Value::String(column.name.clone());
-                    let _ = writeln!(text, "        #[serde(rename = {original})]");
+                    let _ = writeln!(text, "        #[serde(rename = {:?})]", column.name);
                 }
-                let _ = writeln!(text, "        pub {name}: {},", value(column));
+                let _ = writeln!(text, "        pub {name}: {},", value(column, shapes));
             }
             text.push_str("    }\n");
         }
         text.push_str("}\n");
     }
     text
+}
+
+/// The name, or with a number what is not taken yet.
+fn once(taken: &mut BTreeSet<String>, name: &str) -> String {
+    let plain = name.trim_start_matches("r#");
+    let mut unused = name.to_owned();
+    let mut number = 2;
+    while !taken.insert(unused.clone()) {
+        unused = format!("{plain}_{number}");
+        number += 1;
+    }
+    unused
 }
 
 /// A name of letters, digits and `_` that is no keyword.
@@ -69,9 +83,14 @@ fn pascal(name: &str) -> String {
     field(&text)
 }
 
-fn scalar(kind: &str) -> String {
+fn scalar(kind: &str, shapes: &Shapes) -> String {
     if let Some(element) = kind.strip_suffix("[]") {
-        return format!("Vec<{}>", scalar(element));
+        return format!("Vec<{}>", scalar(element, shapes));
+    }
+    match shapes.find(kind) {
+        Some(Shape::Domain(base)) => return scalar(base, shapes),
+        Some(Shape::Composite(..) | Shape::Row(_)) => return "serde_json::Value".to_owned(),
+        Some(Shape::Enum(..)) | None => {}
     }
     match kind {
         "boolean" => "bool",
@@ -87,7 +106,7 @@ fn scalar(kind: &str) -> String {
     .to_owned()
 }
 
-fn value(column: &Column) -> String {
-    let kind = scalar(&column.base_type);
+fn value(column: &Column, shapes: &Shapes) -> String {
+    let kind = scalar(&column.base_type, shapes);
     if column.nullable { format!("Option<{kind}>") } else { kind }
 }

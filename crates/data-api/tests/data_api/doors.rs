@@ -99,9 +99,21 @@ async fn gatepost_tokens_open_the_door_and_a_missing_one_is_refused_as_neon_refu
 async fn da_04_other_roles_and_other_keys_are_refused_at_the_door() {
     let key = Ed25519KeyPair::generate().unwrap();
     let World { server, .. } = neon(&key).await;
-    for role in ["postgres", "authenticator", "neon_superuser", ""] {
-        let answer = with_token(&server, &token(&key, &claims(role)), "/rpc/whoami").await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{role}");
+    let mut all: Vec<serde_json::Value> =
+        ["postgres", "authenticator", "neon_superuser", "pg_read_all_data", "AUTHENTICATED", ""]
+            .map(claims)
+            .to_vec();
+    for role in [json!(["authenticated"]), json!(null), json!(1), json!({ "a": 1 })] {
+        let mut claims = claims("authenticated");
+        claims["role"] = role;
+        all.push(claims);
+    }
+    let mut none = claims("authenticated");
+    none.as_object_mut().unwrap().remove("role");
+    all.push(none);
+    for claims in all {
+        let answer = with_token(&server, &token(&key, &claims), "/rpc/whoami").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{claims}");
     }
     let other = Ed25519KeyPair::generate().unwrap();
     let answer = with_token(&server, &token(&other, &claims("authenticated")), "/rpc/whoami").await;
@@ -211,6 +223,20 @@ async fn da_32_a_powerful_login_is_named_with_what_it_may_do() {
     let superuser = looked_at(&server.admin_url).await;
     assert!(superuser.powers.iter().any(|power| power == "is a superuser"), "{superuser:?}");
     assert!(superuser.powers.iter().any(|power| power.starts_with("owns tables")), "{superuser:?}");
+    // A role of callers may have no such power either.
+    let role = format!("caller_{}", std::process::id());
+    server
+        .sql(&format!(
+            "CREATE ROLE {role} BYPASSRLS; GRANT {role} TO authenticator; GRANT SELECT ON neon_auth.\"user\" TO {role}"
+        ))
+        .await;
+    let mut settings = DoorSettings::new(&server.state.config().db_uri, &["api".to_owned()]);
+    settings.roles.insert(role.clone(), settings.authenticated);
+    let login = gatepost_data_api::login(&Config::door(&settings).unwrap()).await.unwrap();
+    let powers =
+        ["bypasses row level security", "reads tables of schema neon_auth"].map(str::to_owned);
+    assert_eq!(login.callers, [(role.clone(), powers.to_vec())]);
+    server.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ impl Shape {
         else {
             return None;
         };
-        Some(sql::render(&config, &request, &plan).main)
+        Some(sql::render(&request, &plan).main)
     }
 }
 

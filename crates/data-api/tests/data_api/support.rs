@@ -6,6 +6,7 @@ use aws_lc_rs::hmac;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gatepost_data_api::config::Safety;
 use gatepost_data_api::{Config, State, reload, router};
 use gatepost_postgres::testing::{TestDatabase, database};
 use http::{HeaderMap, Request, StatusCode};
@@ -46,6 +47,11 @@ pub fn authorization(who: &str) -> Option<String> {
     Some(format!("Bearer {value}"))
 }
 
+/// What holds within the server.
+pub fn strict(config: &mut Config) {
+    config.safety = Safety::strict();
+}
+
 /// A server with its database.
 pub struct Server {
     pub state: State,
@@ -84,6 +90,11 @@ impl Server {
         let state = State::new(config).unwrap();
         assert!(reload(&state).await, "the catalogue loads");
         Self { state, admin_url: database.url.clone(), _database: database }
+    }
+
+    /// One as strict as within the server.
+    pub async fn strict() -> Self {
+        Self::start("", strict).await
     }
 
     /// Sends a request as `who`.
