@@ -93,6 +93,10 @@ fn advise_names_a_table_without_row_security_and_the_sql_that_mends_it() {
     assert_eq!(advise("auth"), (Some(0), String::new(), String::new()));
     let (code, _, err) = advise("aip");
     assert_eq!((code, err.as_str()), (Some(2), "the database has no schema \"aip\"\n"));
+    for schema in ["neon_auth", "pg_catalog"] {
+        let refused = format!("the schema '{schema}' is never exposed\n");
+        assert_eq!(advise(schema), (Some(2), String::new(), refused));
+    }
     let (code, _, err) = run(gatepost(dir.path()).args(["data-api", "advise"]));
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("--database-url"), "{err}");

@@ -274,6 +274,7 @@ fn respond(
             let callable: Vec<&Routine> = sorted_routines(catalog, schema)
                 .into_iter()
                 .filter(|routine| !follows || functions.contains(&routine.oid))
+                .filter(|routine| plan::is_callable(config, catalog, routine, role))
                 .collect();
             let document =
                 respond::document(config, catalog, &visible, &callable, description.as_deref());

@@ -41,6 +41,7 @@ impl Ring {
             request.headers.remove(header::AUTHORIZATION);
             request.headers.remove(header::COOKIE);
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.retain(|refused| refused.at + KEPT > at);
             if all.len() >= MOST {
                 all.pop_front();
             }
@@ -62,4 +63,53 @@ fn size(request: &HttpRequest) -> usize {
     let headers: usize =
         request.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     request.path.len() + request.query.len() + headers + request.body.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method};
+    use serde_json::Map;
+
+    use super::*;
+
+    fn request(query: &str) -> HttpRequest {
+        let secret = HeaderValue::from_static("secret");
+        HttpRequest {
+            method: Method::GET,
+            path: "/todos".to_owned(),
+            query: query.to_owned(),
+            headers: HeaderMap::from_iter([
+                (header::AUTHORIZATION, secret.clone()),
+                (header::COOKIE, secret),
+            ]),
+            body: bytes::Bytes::new(),
+        }
+    }
+
+    fn put(ring: &Ring, query: &str, at: DateTime<Utc>) -> Uuid {
+        ring.put(&request(query), Identity { role: String::new(), claims: Map::new() }, at)
+    }
+
+    #[test]
+    fn a_request_is_remembered_without_its_token_for_a_quarter_of_an_hour() {
+        let (ring, now) = (Ring::default(), DateTime::UNIX_EPOCH);
+        let id = put(&ring, "id=eq.1", now);
+        let found = ring.get(id, now + TimeDelta::minutes(14)).unwrap();
+        assert_eq!((found.request.query.as_str(), found.request.headers.len()), ("id=eq.1", 0));
+        assert!(ring.get(id, now + TimeDelta::minutes(15)).is_none());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_in_number_size_and_time() {
+        let (ring, now) = (Ring::default(), DateTime::UNIX_EPOCH);
+        let large = put(&ring, &"x".repeat(LARGEST), now);
+        assert!(ring.get(large, now).is_none());
+        let first = put(&ring, "", now);
+        for _ in 0..MOST {
+            put(&ring, "", now);
+        }
+        assert!(ring.get(first, now).is_none(), "the oldest makes room");
+        put(&ring, "", now + TimeDelta::hours(1));
+        assert_eq!(ring.0.lock().unwrap().len(), 1, "nothing outlives its time");
+    }
 }

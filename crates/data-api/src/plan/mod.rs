@@ -31,6 +31,16 @@ pub(crate) fn is_available(config: &Config, table: &Table, role: &str) -> bool {
     limits::relation(config, table, role).is_ok()
 }
 
+/// Whether a function may be called by `role`, as far as the database is not asked.
+pub(crate) fn is_callable(
+    config: &Config,
+    catalog: &Catalog,
+    routine: &Routine,
+    role: &str,
+) -> bool {
+    limits::routine(config, catalog, routine, role).is_ok()
+}
+
 /// Plans a request made by `role`.
 pub fn plan(
     config: &Config,

@@ -38,8 +38,16 @@ async fn explained_as(
     asked: Asked<'_>,
     role: &str,
 ) -> Result<Value, (u16, String)> {
-    let connections =
-        Connections::open(&server.admin_url, &server.state.config().db_uri).await.unwrap();
+    explained_by(server, asked, role, &server.admin_url).await
+}
+
+async fn explained_by(
+    server: &Server,
+    asked: Asked<'_>,
+    role: &str,
+    above: &str,
+) -> Result<Value, (u16, String)> {
+    let connections = Connections::open(above, &server.state.config().db_uri).await.unwrap();
     let (path, query) = asked.target.split_once('?').unwrap_or((asked.target, ""));
     let mut headers = http::HeaderMap::new();
     if !asked.prefer.is_empty() {
@@ -432,4 +440,35 @@ async fn a_login_that_is_not_above_row_level_security_is_no_ground_for_an_explan
         .await
         .unwrap_err();
     assert!(error.message.contains("row-level security"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn the_documented_login_sees_enough_to_explain() {
+    let server = Server::strict().await;
+    let role = format!("explainer_{}", std::process::id());
+    server
+        .sql(&format!(
+            "CREATE ROLE {role} LOGIN BYPASSRLS; GRANT USAGE ON SCHEMA api TO {role};
+             GRANT SELECT ON ALL TABLES IN SCHEMA api TO {role};"
+        ))
+        .await;
+    let above = server.state.config().db_uri.replace("authenticator", &role);
+    let steal = Asked {
+        prefer: "resolution=merge-duplicates,return=representation",
+        ..asked(
+            "alice",
+            "POST",
+            "/notes?on_conflict=id",
+            r#"{"id":2,"owner":"alice","body":"mine"}"#,
+        )
+    };
+    for request in [
+        steal,
+        asked("alice", "GET", "/tasks?id=eq.5", ""),
+        asked("alice", "POST", "/rpc/add", r#"{"a":1}"#),
+    ] {
+        let told = explained_by(&server, request, "authenticated", &above).await.unwrap();
+        assert_eq!(told, explain(&server, request).await);
+    }
+    server.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }

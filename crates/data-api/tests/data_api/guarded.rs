@@ -138,6 +138,8 @@ async fn da_09_a_function_with_its_owners_rights_is_granted_by_name_or_not_calle
         assert_eq!(code(&answer), "GPDA004", "{target}: {}", answer.body);
         assert_eq!(answer.status, 403);
     }
+    let document = server.get("-", "/").await.body;
+    assert!(document.contains("/rpc/whoami") && !document.contains("/rpc/count_notes"));
     let write = server.call("-", "DELETE", "/labels?secret_of=like.a*", &[], "").await;
     assert_eq!(code(&write), "GPDA004", "{}", write.body);
     assert_eq!(server.get("alice", "/rpc/whoami").await.status, 200);
