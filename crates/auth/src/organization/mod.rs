@@ -30,7 +30,7 @@ mod switch;
 mod team_members;
 mod teams;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use config::Config;
 pub use parting::part;
