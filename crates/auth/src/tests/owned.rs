@@ -60,7 +60,7 @@ fn named(operation: &str, member: &str) -> Option<Names> {
         | ("callback" | "callback_posted", "code")
         | (
             "verify_totp" | "verify_two_factor_otp" | "verify_backup_code" | "verify_phone_number"
-           ,
+            | "second_factor_answer",
             "code",
         )
         | ("sign_in_social" | "link_social", "idToken")
@@ -256,8 +256,8 @@ fn filling(
         ("role", Kind::Text) if endpoint.name == "create_api_key" => json!("member"),
         // What there is to change.
         ("name", _) => json!("taken"),
-        ("permissions", Kind::Record) if endpoint.name.ends_with("has_permission") => {
-            json!({ "user": ["list"] })
+        ("permissions", Kind::Record) if endpoint.name.ends_with("_permission") => {
+            json!({ "member": ["create"] })
         }
         ("permission", Kind::Record) if member.required => json!({ "member": ["create"] }),
         _ if !member.required => return None,
