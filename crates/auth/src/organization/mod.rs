@@ -44,7 +44,7 @@ use crate::{
         Call, Endpoint,
         fields::{Fields, FromFields},
     },
-    session::{self, Current, SignedIn, store::ActiveOrganization},
+    session::{self, ActiveOrganization, Current, SignedIn},
 };
 use permissions::Membership;
 
