@@ -25,6 +25,7 @@ mod received;
 mod refusals;
 mod roles;
 pub mod rows;
+mod slug;
 pub mod store;
 mod switch;
 mod team_members;

@@ -95,6 +95,7 @@ fn recorded() -> Table {
         organization_limit = 0
         require_email_verification = false
         grant_only_held = false
+        any_slug = true
         maximum_roles = 0
 
         [jwt]

@@ -26,6 +26,7 @@ pub(crate) fn neon(variant: &str, place: &Place<'_>) -> Table {
 
             [organization]
             require_email_verification = false
+            any_slug = true
 
             [features]
             phone_number = true
