@@ -15,6 +15,7 @@ mod node;
 mod postgres;
 mod report;
 mod server;
+mod shape;
 mod test;
 mod tree;
 

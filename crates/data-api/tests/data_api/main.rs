@@ -9,6 +9,8 @@ mod doors;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod shape;
 #[cfg(test)]
 mod support;
