@@ -7,7 +7,7 @@
 //! the whole of the settings.
 //!
 //! What changes the statement although it looks like a value, as it does in PostgREST: `in.("")` is the empty list; a range of all rows
-//! (`offset=0`) is no range; `[]` is a body without columns; `is.` takes words, not values; a JSON key that names the column it is
+//! (`offset=0`) and a limit that is no number are no range; a body is an object, an array or, being `[]`, without columns; `is.` takes words, not values; a JSON key that names the column it is
 //! selected as; `*`, which is all columns wherever a column may stand; on a function by GET, a value that begins as a filter does.
 
 #[cfg(test)]

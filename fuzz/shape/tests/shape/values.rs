@@ -4,15 +4,18 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gatepost_data_api::ident::Name;
+use gatepost_data_api::request::HttpRequest;
 use gatepost_data_api::schema::Catalog;
 use gatepost_data_api::sql::{Sql, Statement, openapi, pre_request};
+use gatepost_data_api::verify::Identity;
+use http::HeaderMap;
 use pg_query::protobuf::Token;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::catalogue::loaded;
-use crate::requests::{Kind, PLAIN_NAME, Rendered, Values, template, values};
+use crate::requests::{Kind, PLAIN_NAME, Rendered, Values, render, template, values};
 use crate::tree::{kinds, node, statements, words};
 
 /// Texts and numbers that this server writes into statements.
@@ -214,7 +217,7 @@ fn every_statement_is_parsed_as_the_one_it_should_be_and_no_value_changes_or_ent
 fn the_statements_of_the_openapi_document_and_the_function_before_a_request_are_one_each() {
     let constants = constants(&Catalog::default());
     let strings = any::<String>;
-    TestRunner::default()
+    TestRunner::new(crate::cases(256))
         .run(&(strings(), strings()), |(one, other)| {
             let (all, others) = (openapi(&one), openapi(&other));
             prop_assert_eq!(&all.tables.text, &others.tables.text);
@@ -229,4 +232,37 @@ fn the_statements_of_the_openapi_document_and_the_function_before_a_request_are_
     }
     let before = pre_request(&Name::new("a", "b\"c"));
     one_statement(&before, &constants).unwrap();
+}
+
+/// What looks like a value and chooses another statement, as the list in `main.rs` has it.
+const CHOICES: [(&str, &str, &str); 10] = [
+    ("GET", "/tasks?title=in.(%22%22)", ""),
+    ("GET", "/tasks?title=in.()", ""),
+    ("GET", "/tasks?offset=0", ""),
+    ("GET", "/tasks?limit=x", ""),
+    ("GET", "/tasks?limit=0", ""),
+    ("GET", "/tasks?select=%22*%22&%22*%22=eq.1&order=%22*%22", ""),
+    ("GET", "/rpc/tasks_of?project=1&id=eq.1", ""),
+    ("POST", "/tasks", "[]"),
+    ("POST", "/tasks", "{}"),
+    ("PATCH", "/tasks?id=eq.1", "1"),
+];
+
+#[test]
+fn what_chooses_another_statement_chooses_one() {
+    let (config, catalog) = loaded();
+    let constants = constants(&catalog);
+    let identity = Identity { role: "authenticated".to_owned(), claims: Map::new() };
+    for (method, target, body) in CHOICES {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let http = HttpRequest {
+            method: method.parse().unwrap(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: HeaderMap::new(),
+            body: body.into(),
+        };
+        let rendered = render(&config, &catalog, &http, &identity).unwrap();
+        one_statement(&rendered.statements.main, &constants).unwrap();
+    }
 }

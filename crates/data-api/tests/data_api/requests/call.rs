@@ -3,9 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::filter::written;
 use super::read::{self, TASKS};
-use super::values::{ARGUMENT, FIELD, FREE, JSON, escaped};
+use super::values::{ARGUMENT, FIELD, FREE, JSON, escaped, written};
 use super::{Body, Kind, Template};
 
 /// A function: the names of its arguments, and whether it returns tasks.

@@ -3,13 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::values::{FREE, LIST, NAME, NUMBER, QUOTED, WORD, quoted};
-
-/// A name of the catalogue as it is written in a query string.
-pub fn written(name: &str) -> String {
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if plain { name.to_owned() } else { quoted(name) }
-}
+use super::values::{FREE, LIST, NAME, NUMBER, QUOTED, WORD, written};
 
 /// A column of the table, or one that the client made up.
 pub fn column(columns: &'static [&'static str]) -> impl Strategy<Value = String> {

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::filter::{column, direction, field, filter, json_path, order, written};
-use super::values::{NAME, NUMBER, WORD, escaped};
+use super::filter::{column, direction, field, filter, json_path, order};
+use super::values::{NAME, NUMBER, WORD, escaped, written};
 use super::{Kind, Template};
 
 /// A relation as requests know it.

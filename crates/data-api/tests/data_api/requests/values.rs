@@ -91,6 +91,12 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// A name as it is written in a query string: in quotes where it must be.
+pub fn written(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
+    if plain { name.to_owned() } else { quoted(name) }
+}
+
 /// Writes values into templates, each at most once in turn.
 pub struct Filler<'a> {
     values: &'a Values,
@@ -152,7 +158,7 @@ impl<'a> Filler<'a> {
                 CELL => filled.push_str(&format!("\"{}\"", self.text().replace('"', "\"\""))),
                 FIELD => filled.push_str(&escaped(self.text())),
                 ARGUMENT => filled.push_str(&format!("-{}", self.text())),
-                NAME => filled.push_str(&quoted(self.name)),
+                NAME => filled.push_str(&written(self.name)),
                 other => filled.push(other),
             }
         }

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::filter::{filter, written};
+use super::filter::filter;
 use super::read::{self, ODD, OTHER, PROJECTS, Relation, TASKS};
-use super::values::{CELL, FIELD, FREE, JSON, NAME, NUMBER, escaped};
+use super::values::{CELL, FIELD, FREE, JSON, NAME, NUMBER, escaped, written};
 use super::{Body, Kind, Template};
 
 fn quoted_json(name: &str) -> String {
