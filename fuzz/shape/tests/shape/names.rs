@@ -51,7 +51,10 @@ fn a_name_of_the_clients_is_one_identifier_wherever_it_may_stand() {
     let cases = (template(), values(""), name());
     TestRunner::new(crate::cases(1500))
         .run(&cases, |(template, values, name)| {
-            let plain = template.render(&config, &catalog, &values, PLAIN_NAME);
+            // As it is written, and sorted among others, so is the plain one.
+            let quoted = !name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            let plain_name = if quoted { "ªplain .ª" } else { PLAIN_NAME };
+            let plain = template.render(&config, &catalog, &values, plain_name);
             let other = template.render(&config, &catalog, &values, &name);
             prop_assert_eq!(plain.is_ok(), other.is_ok());
             let (Ok(plain), Ok(other)) = (plain, other) else { return Ok(()) };
@@ -61,7 +64,7 @@ fn a_name_of_the_clients_is_one_identifier_wherever_it_may_stand() {
                 return Ok(());
             }
             found.set(found.get() + 1);
-            let back = |text: &str| text.replace(&name, PLAIN_NAME);
+            let back = |text: &str| text.replace(&name, plain_name);
             // Word by word: only quoted identifiers differ, and only by the name.
             let fail = |problem: String| TestCaseError::fail(format!("{problem}: {}", other.text));
             let (plain_words, other_words) =

@@ -26,7 +26,7 @@ pub use values::{Values, values};
 pub const ODD: &str = include_str!("odd.sql");
 /// The schemas that are served.
 pub const SCHEMAS: [&str; 2] = ["api", "oth\"er"];
-/// What stands in the place of a client's name when nothing is asked about names. It is sorted as all of them are.
+/// What stands in the place of a client's name when nothing is asked about names.
 pub const PLAIN_NAME: &str = "ªplainª";
 
 /// What the main statement has to be.

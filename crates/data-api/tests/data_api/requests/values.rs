@@ -93,7 +93,7 @@ pub fn quoted(text: &str) -> String {
 
 /// A name as it is written in a query string: in quotes where it must be.
 pub fn written(name: &str) -> String {
-    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
+    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
     if plain { name.to_owned() } else { quoted(name) }
 }
 
