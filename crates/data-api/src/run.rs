@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use axum::serve::ListenerExt as _;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 
@@ -244,6 +245,10 @@ pub async fn run(
             axum::serve(listener, app).with_graceful_shutdown(stop).await?;
         }
         (Socket::Tcp(listener), app) => {
+            // An answer must not wait for the acknowledgement of the one before.
+            let listener = listener.tap_io(|stream| {
+                let _ = stream.set_nodelay(true);
+            });
             axum::serve(listener, app).with_graceful_shutdown(stop).await?;
         }
     }
