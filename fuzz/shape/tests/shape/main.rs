@@ -2,13 +2,14 @@
 //! in which a name that the client chose is one identifier.
 //!
 //! What stands in the text of a statement: fixed words; names of the catalogue and of the client, quoted; types after `::`, as words;
-//! expressions that PostgreSQL itself printed (defaults, types, functions of conversions); the row cap of the configuration.
-//! All else are parameters: values, JSON keys and indexes, limits and offsets, text search configurations, bodies, arguments, and
+//! expressions that PostgreSQL itself printed (defaults, types, functions of conversions); limits, as digits.
+//! All else are parameters: values, JSON keys and indexes, offsets, text search configurations, bodies, arguments, and
 //! the whole of the settings.
 //!
-//! What changes the statement although it looks like a value, as it does in PostgREST: `in.("")` is the empty list; a range of all rows
-//! (`offset=0`) and a limit that is no number are no range; a body is an object, an array or, being `[]`, without columns; `is.` takes words, not values; a JSON key that names the column it is
-//! selected as; `*`, which is all columns wherever a column may stand; on a function by GET, a value that begins as a filter does.
+//! What changes the statement although it looks like a value, mostly as it does in PostgREST: `in.("")` is the empty list; a range of
+//! all rows (`offset=0`) and a limit that is no number are no range; a limit that is no `bigint` is a parameter; a body is an object,
+//! an array, or without columns (`[]`); `is.` takes words; a JSON key names the column it is selected as; `*` is all columns wherever a
+//! column may stand; on a function by GET, a value that begins as a filter is one.
 
 #[cfg(test)]
 mod catalogue;

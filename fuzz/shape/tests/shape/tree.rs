@@ -28,6 +28,19 @@ pub fn words(text: &str) -> Result<Vec<Word<'_>>, String> {
     Ok(scanned.tokens.iter().map(word).collect())
 }
 
+/// Whether the word at `index` is the number of a LIMIT: the one value that stands in a text, as digits.
+pub fn is_limit(words: &[Word<'_>], index: usize) -> bool {
+    let after = index.checked_sub(1).is_some_and(|before| words[before].token == Token::Limit);
+    after && words[index].text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The words of a text, with `?` for the numbers of LIMIT.
+pub fn without_limits(text: &str) -> Result<String, String> {
+    let words = words(text)?;
+    let shown = |index: usize| if is_limit(&words, index) { "?" } else { words[index].text };
+    Ok((0..words.len()).map(shown).collect::<Vec<_>>().join(" "))
+}
+
 /// The trees of the statements in a text, without their places in it.
 pub fn statements(text: &str) -> Result<Vec<Value>, String> {
     let parsed = pg_query::parse(text, 0).map_err(|error| error.to_string())?;

@@ -9,6 +9,7 @@ use gatepost_data_api::schema::Catalog;
 use gatepost_data_api::sql::{Sql, Statement, openapi, pre_request};
 use gatepost_data_api::verify::Identity;
 use http::HeaderMap;
+use pg_query::FingerprintOptions;
 use pg_query::protobuf::Token;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -16,10 +17,10 @@ use serde_json::{Map, Value};
 
 use crate::catalogue::loaded;
 use crate::requests::{Kind, PLAIN_NAME, Rendered, Values, render, template, values};
-use crate::tree::{kinds, node, statements, words};
+use crate::tree::{is_limit, kinds, node, statements, without_limits, words};
 
 /// Texts and numbers that this server writes into statements.
-const CONSTANTS: [&str; 23] = [
+const CONSTANTS: [&str; 22] = [
     "''",
     "'[]'",
     "'{}'",
@@ -40,8 +41,6 @@ const CONSTANTS: [&str; 23] = [
     "0",
     "1",
     "2",
-    // One more than the cap of rows, for counts.
-    "1001",
     "'pg_namespace'",
     "'f'",
 ];
@@ -68,8 +67,10 @@ fn one_statement(
     let mut found = statements(text).map_err(fail)?;
     prop_assert_eq!(found.len(), 1, "{}", text);
     let mut params = 0;
-    for word in words(text).map_err(fail)? {
+    let words = words(text).map_err(fail)?;
+    for (index, word) in words.iter().enumerate() {
         match word.token {
+            _ if is_limit(&words, index) => {}
             Token::Param => {
                 params += 1;
                 prop_assert_eq!(word.text, format!("${params}"), "{}", text);
@@ -156,7 +157,7 @@ fn every_statement_is_parsed_as_the_one_it_should_be_and_no_value_changes_or_ent
     let cases = ("[k-z]{12}", template()).prop_flat_map(|(marker, template)| {
         (Just(template), values(&marker), values(""), Just(marker))
     });
-    TestRunner::new(crate::cases(3000))
+    TestRunner::new(crate::cases(2000))
         .run(&cases, |(template, one, other, marker)| {
             let render = |values: &Values| {
                 let rendered = template.render(&config, &catalog, values, PLAIN_NAME);
@@ -173,18 +174,23 @@ fn every_statement_is_parsed_as_the_one_it_should_be_and_no_value_changes_or_ent
             let (Ok(rendered), Ok(other)) = (rendered, other) else { return Ok(()) };
             prop_assert_eq!(all(&rendered).count(), all(&other).count());
             for (statement, other) in all(&rendered).zip(all(&other)) {
-                prop_assert_eq!(&statement.text, &other.text);
+                let fail = |problem: String| TestCaseError::fail(problem);
+                let text = without_limits(&statement.text).map_err(fail)?;
+                prop_assert_eq!(&text, &without_limits(&other.text).map_err(fail)?);
+                // Where a limit makes two texts of them, the parser sees one shape.
+                let print = |text: &str| {
+                    pg_query::fingerprint(text, 0, FingerprintOptions::FULL_RELNAME).unwrap().hex
+                };
+                if statement.text != other.text {
+                    prop_assert_eq!(print(&statement.text), print(&other.text));
+                }
                 let types = |statement: &Statement| {
                     statement.params.iter().map(|param| param.kind.clone()).collect::<Vec<_>>()
                 };
                 prop_assert_eq!(types(statement), types(other), "{}", statement.text);
-                prop_assert!(!statement.text.contains(&marker), "{}", statement.text);
+                prop_assert!(!text.contains(&marker), "{}", text);
                 for number in &one.numbers {
-                    prop_assert!(
-                        !statement.text.contains(&number.to_string()),
-                        "{}",
-                        statement.text
-                    );
+                    prop_assert!(!text.contains(&number.to_string()), "{}", text);
                 }
             }
             let main = &rendered.statements.main;
@@ -209,7 +215,7 @@ fn every_statement_is_parsed_as_the_one_it_should_be_and_no_value_changes_or_ent
     let seen = seen.into_inner();
     println!("{seen:?}");
     for kind in [Kind::Read, Kind::Call, Kind::Insert, Kind::Update, Kind::Delete] {
-        assert!(seen.get(&Ok(kind)).is_some_and(|count| *count > 100), "{seen:?}");
+        assert!(seen.get(&Ok(kind)).is_some_and(|count| *count > 50), "{seen:?}");
     }
 }
 
