@@ -19,9 +19,7 @@ pub fn config() -> Config {
 pub fn headers(name: &'static str, lines: &[u8]) -> HeaderMap {
     let name = HeaderName::from_static(name);
     let values = lines.split(|byte| *byte == b'\n');
-    values
-        .filter_map(|line| Some((name.clone(), HeaderValue::from_bytes(line).ok()?)))
-        .collect()
+    values.filter_map(|line| Some((name.clone(), HeaderValue::from_bytes(line).ok()?))).collect()
 }
 
 /// Parses a request; the answer is not looked at.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::command::{cargo, must};
+use crate::command::{cargo, must, program};
 use crate::report::{Counts, Report};
 use crate::{test, tree};
 
@@ -10,6 +10,9 @@ use crate::{test, tree};
 pub(crate) async fn run() -> Result<Counts> {
     let mut report = Report::default();
     report.step("format", must(cargo(&["fmt", "--all", "--", "--check"]))).await;
+    let mut fuzz = program("cargo", "fuzz");
+    fuzz.args(["fmt", "--all", "--", "--check"]);
+    report.step("format of fuzz", must(fuzz)).await;
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     report.step("clippy", must(cargo(&clippy))).await;
     let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::command::{output, program, root, tee};
 use crate::report::{Counts, Report};
+use crate::shape::target_dir;
 
 /// The targets of `fuzz/src/bin`.
 const TARGETS: [&str; 7] = ["query", "select", "filters", "prefer", "range", "body", "jwt"];
@@ -35,7 +36,7 @@ pub(crate) async fn run(options: &Options) -> Result<Counts> {
     })
     .await?;
     let host = host.trim();
-    let target_dir = root().join("target/fuzz");
+    let target_dir = target_dir();
     let mut build = program("cargo", "fuzz");
     // Named, so that build scripts and macros are compiled without counters.
     build.args(["build", "--release", "--bins", "--target", host]).env("RUSTFLAGS", COVERAGE);

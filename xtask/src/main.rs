@@ -15,6 +15,7 @@ mod node;
 mod postgres;
 mod report;
 mod server;
+mod shape;
 mod test;
 mod tree;
 
@@ -48,6 +49,8 @@ enum Command {
     Bench(bench::Options),
     /// Every parser of the Data API under libFuzzer.
     Fuzz(fuzz::Options),
+    /// Generated SQL, given to PostgreSQL's own parser. Needs libclang.
+    Shape,
     /// SIGKILL of the server and of Postgres during load.
     Faults(faults::Options),
     /// Fifty guesses of one code at once, over two server processes on one database.
@@ -114,6 +117,7 @@ async fn run(command: Command) -> Result<Counts> {
         Command::Bench(options) => bench::run(&options).await,
         Command::Conformance(Suite::Shared) => closing(conformance::shared::run().await),
         Command::Fuzz(options) => fuzz::run(&options).await,
+        Command::Shape => closing(shape::run().await),
         Command::Faults(options) => closing(faults::run(&options).await),
         Command::Guesses => closing(guesses::run().await),
         Command::Examples => closing(examples::run().await),

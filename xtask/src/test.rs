@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::command::{cargo, exists, tests};
 use crate::conformance::{better_auth, data_api, neon, shared};
 use crate::report::{Counts, Report};
-use crate::{browser, examples, guesses};
+use crate::{browser, examples, guesses, shape};
 
 /// Tests of the crates, then the suites that drive the built binary.
 pub(crate) async fn run() -> Result<Counts> {
@@ -25,6 +25,7 @@ pub(crate) async fn steps(report: &mut Report) {
     };
     report.step("crates", tests(cargo(crates))).await;
     report.step("examples in documentation", tests(cargo(&["test", "--workspace", "--doc"]))).await;
+    report.step("shape of the SQL", shape::run()).await;
     report
         .step("conformance better-auth", better_auth::run(&better_auth::Options::default()))
         .await;

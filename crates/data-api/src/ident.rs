@@ -78,7 +78,8 @@ impl CatalogSql {
     }
 }
 
-/// A type name given by a client after `::`. Letters, digits, `_`, `$` and blanks only, so it cannot leave its place.
+/// A type name given by a client after `::`: words of letters, digits, `_` and `$`, so it cannot leave its place. A word begins
+/// with a letter or `_`, because `$` would begin a parameter or a quoted text.
 ///
 /// It stays unquoted because quoting would hide the SQL spellings (`int`, `double precision`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +89,10 @@ impl CastType {
     /// `None` when a character does not belong to a type name.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let fits = !text.is_empty() && text.chars().all(is_type_char);
-        fits.then(|| Self(text.to_owned()))
+        let begins = |word: &str| word.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        let fits = text.chars().all(is_type_char)
+            && text.split(' ').filter(|word| !word.is_empty()).all(begins);
+        (fits && !text.is_empty()).then(|| Self(text.to_owned()))
     }
 
     /// The type name.

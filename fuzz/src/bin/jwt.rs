@@ -13,9 +13,11 @@ use libfuzzer_sys::fuzz_target;
 const SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 fuzz_target!(|bytes: &[u8]| {
-    static SECRET: LazyLock<Keys> =
-        LazyLock::new(|| Keys::from_secret("reallyreallyreallyreallyverysafe", false).expect("keys"));
-    static PUBLIC: LazyLock<Keys> = LazyLock::new(|| Keys::from_json(SET.as_bytes()).expect("keys"));
+    static SECRET: LazyLock<Keys> = LazyLock::new(|| {
+        Keys::from_secret("reallyreallyreallyreallyverysafe", false).expect("keys")
+    });
+    static PUBLIC: LazyLock<Keys> =
+        LazyLock::new(|| Keys::from_json(SET.as_bytes()).expect("keys"));
     static JWKS: LazyLock<Jwks> = LazyLock::new(|| Jwks::parse(SET).expect("keys"));
     static CONFIG: LazyLock<gatepost_data_api::Config> = LazyLock::new(config);
     let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");

@@ -61,7 +61,10 @@ fn takes(
         return names.is_empty() && !(post && is_raw(content_type));
     }
     let required = routine.parameters.iter().filter(|parameter| parameter.required);
-    let known = |name: &String| routine.parameters.iter().any(|parameter| parameter.name == *name);
+    // A parameter without a name cannot be given by name, not even by an empty one.
+    let known = |name: &String| {
+        !name.is_empty() && routine.parameters.iter().any(|parameter| parameter.name == *name)
+    };
     let mut required = required;
     required.all(|parameter| names.contains(&parameter.name)) && names.iter().all(known)
 }

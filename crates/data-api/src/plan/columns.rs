@@ -83,11 +83,11 @@ fn aggregate_name(aggregate: Aggregate) -> &'static str {
     }
 }
 
-/// The last key of a path names the value; a path of indexes only is named as its column.
+/// The last key of a path names the value; a path of indexes only is named as its column. An empty key is no name in SQL.
 fn last_key(column: &Column) -> String {
     let keys = column.path.iter().rev().find_map(|step| match &step.operand {
-        JsonOperand::Key(key) => Some(key.clone()),
-        JsonOperand::Index(_) => None,
+        JsonOperand::Key(key) if !key.is_empty() && !key.starts_with('\0') => Some(key.clone()),
+        JsonOperand::Key(_) | JsonOperand::Index(_) => None,
     });
     keys.unwrap_or_else(|| column.name.clone())
 }

@@ -47,13 +47,16 @@ fn dashed(p: &mut Parser, word: impl Fn(&mut Parser) -> Parsed<String>) -> Parse
 
 /// A column, table or alias: quoted, or letters, digits, `_`, `$`, blanks and inner dashes.
 pub(super) fn field_name(p: &mut Parser) -> Parsed<String> {
-    if p.peek() == Some('"') {
-        return quoted(p);
-    }
-    dashed(p, |p| {
-        let word = p.take_while(is_type_char);
-        if word.is_empty() { p.fail(FIELD_NAME) } else { Ok(word.trim().to_owned()) }
-    })
+    let name = if p.peek() == Some('"') {
+        quoted(p)?
+    } else {
+        dashed(p, |p| {
+            let word = p.take_while(is_type_char);
+            if word.is_empty() { p.fail(FIELD_NAME) } else { Ok(word.trim().to_owned()) }
+        })?
+    };
+    // PostgreSQL has no identifier without a character, and for it a name ends at NUL.
+    if name.is_empty() || name.starts_with('\0') { p.fail(FIELD_NAME) } else { Ok(name) }
 }
 
 /// A dictionary of full-text search: as a type name.

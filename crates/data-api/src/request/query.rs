@@ -132,10 +132,7 @@ fn combine(
     for (key, offset) in offsets {
         let combined = match ranges.get(&key) {
             None => offset,
-            Some(limit) => {
-                let count = limit.limit().unwrap_or(0);
-                RowRange { lower: offset.lower, upper: Some(offset.lower + count - 1) }
-            }
+            Some(limit) => RowRange::rows(offset.lower, limit.limit().unwrap_or(0)),
         };
         ranges.insert(key, combined);
     }

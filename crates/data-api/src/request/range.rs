@@ -26,6 +26,11 @@ impl RowRange {
         Self { lower, upper: None }
     }
 
+    /// `count` rows from `lower` on. What passes the largest number ends there: the database refuses it.
+    pub fn rows(lower: i128, count: i128) -> Self {
+        Self { lower, upper: Some(lower.saturating_add(count.saturating_sub(1))) }
+    }
+
     /// Whether no row can be in it.
     pub fn is_empty(self) -> bool {
         self.upper.is_some_and(|upper| upper < self.lower)
@@ -42,16 +47,14 @@ impl RowRange {
 
     /// Number of rows, if bounded.
     pub fn limit(self) -> Option<i128> {
-        self.upper.map(|upper| upper - self.lower + 1)
+        self.upper.map(|upper| upper.saturating_sub(self.lower).saturating_add(1))
     }
 
     /// At most `limit` rows of it.
     pub fn restricted(self, limit: Option<i128>) -> Self {
         match limit {
             None => self,
-            Some(limit) => {
-                self.intersection(Self { lower: self.lower, upper: Some(self.lower + limit - 1) })
-            }
+            Some(limit) => self.intersection(Self::rows(self.lower, limit)),
         }
     }
 

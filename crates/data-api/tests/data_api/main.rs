@@ -10,6 +10,8 @@ mod plans;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod shape;
 #[cfg(test)]
 mod support;
