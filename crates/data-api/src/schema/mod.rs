@@ -1,5 +1,6 @@
 //! The catalogue: what the database exposes. Loaded in the background, an input to planning.
 
+mod dump;
 mod handlers;
 mod load;
 mod nodes;
