@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, Uri, Version, header};
 
 use crate::config::LogLevel;
 use crate::server::clock;
+use crate::sockets::Peer;
 use crate::state::State;
 
 /// What a response knows of its request: put among the extensions of everything but answers to preflights.
@@ -43,7 +44,7 @@ struct Asked {
 
 pub(crate) async fn log(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
     let asked = Asked {
-        peer: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer),
+        peer: request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.0),
         method: request.method().clone(),
         uri: request.uri().clone(),
         version: request.version(),

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
 use crate::access_log::Handled;
-use crate::config::{Config, OpenApiMode};
+use crate::config::{Config, LogLevel, OpenApiMode};
 use crate::door::Door;
 use crate::error::{ApiError, ErrorKind};
 use crate::execute::{self, Condition, End, Failure, Outcome, Transaction, Work};
@@ -78,7 +78,7 @@ async fn judge(
 }
 
 fn refuse(state: &State, config: &Config, error: &ApiError) -> ApiResponse {
-    if error.status >= 500 {
+    if error.status >= 500 && config.log_level >= LogLevel::Error {
         tracing::error!(code = error.code, message = error.message, "request failed");
     }
     let mut response = respond::error(error, config.minimal_errors);

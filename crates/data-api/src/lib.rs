@@ -30,6 +30,7 @@ mod server;
 mod sockets;
 pub mod sql;
 mod state;
+mod targets;
 pub mod types;
 pub mod verify;
 
@@ -44,3 +45,4 @@ pub use reload::{ConfigSource, reload};
 pub use run::{RunError, keep_loaded, run};
 pub use server::router;
 pub use state::State;
+pub use targets::Typed;

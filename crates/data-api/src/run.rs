@@ -1,10 +1,10 @@
 //! Running alone: start, serve, stop.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::serve::ListenerExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::access_log;
@@ -13,7 +13,7 @@ use crate::config::{Config, ConfigError};
 use crate::notices;
 use crate::reload::{self, ConfigSource, Reload};
 use crate::server::router;
-use crate::sockets::{self, Address, Listener};
+use crate::sockets::{self, Address, AsTyped, Listener, Peer};
 use crate::state::State;
 
 /// Why the server could not start or go on.
@@ -76,10 +76,14 @@ async fn serve(
 ) -> Result<(), std::io::Error> {
     match listener {
         Listener::Unix(listener) => {
-            axum::serve(listener, app).with_graceful_shutdown(stop).await
+            axum::serve(AsTyped(listener), app).with_graceful_shutdown(stop).await
         }
         Listener::Tcp(listener) => {
-            let app = app.into_make_service_with_connect_info::<SocketAddr>();
+            // Answers are small: waiting to fill a packet would only delay them.
+            let listener = AsTyped(listener.tap_io(|stream| {
+                let _ = stream.set_nodelay(true);
+            }));
+            let app = app.into_make_service_with_connect_info::<Peer>();
             axum::serve(listener, app).with_graceful_shutdown(stop).await
         }
     }

@@ -5,10 +5,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::config::Config;
+use crate::targets::Typed;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 2048;
@@ -23,6 +26,36 @@ pub(crate) enum Address {
 pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
+}
+
+/// A listener whose connections take request targets as people type them.
+pub(crate) struct AsTyped<L>(pub L);
+
+impl<L: axum::serve::Listener> axum::serve::Listener for AsTyped<L> {
+    type Io = Typed<L::Io>;
+    type Addr = L::Addr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, address) = self.0.accept().await;
+        (Typed::new(stream), address)
+    }
+
+    fn local_addr(&self) -> Result<Self::Addr, Error> {
+        self.0.local_addr()
+    }
+}
+
+/// The other end of a TCP connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub SocketAddr);
+
+impl<L> Connected<IncomingStream<'_, AsTyped<L>>> for Peer
+where
+    L: axum::serve::Listener<Addr = SocketAddr>,
+{
+    fn connect_info(stream: IncomingStream<'_, AsTyped<L>>) -> Self {
+        Self(*stream.remote_addr())
+    }
 }
 
 /// `server-unix-socket`, or `server-host` and `server-port`.
