@@ -79,10 +79,7 @@ fn metrics(state: &State) -> String {
             "pgrst_schema_cache_loads_total",
             "counter",
             "Times the schema was read",
-            vec![
-                loads("SUCCESS", &counters.loads),
-                loads("FAIL", &counters.load_failures),
-            ],
+            vec![loads("SUCCESS", &counters.loads), loads("FAIL", &counters.load_failures)],
         ),
         (
             "pgrst_schema_cache_query_time_seconds",

@@ -47,7 +47,7 @@ pub(crate) async fn listen(
         let url = config::for_writing(&config.db_uri);
         match gatepost_postgres::listen(&url, &[&config.db_channel]).await {
             Ok((_client, notices)) => {
-                tracing::info!(channel = config.db_channel, "listening for notifications");
+                tracing::info!(channel = config.db_channel, "notifications are received");
                 waits = delays();
                 if missed && wishes.send(Reload::Schema).await.is_err() {
                     return Ok(());
@@ -58,17 +58,16 @@ pub(crate) async fn listen(
                     Ended::Changed => continue,
                     Ended::Unheard => return Ok(()),
                 }
-                tracing::warn!(channel = config.db_channel, "the listening connection was lost");
+                tracing::warn!(channel = config.db_channel, "notifications are no longer received");
             }
             Err(error) => {
-                tracing::warn!(%error, channel = config.db_channel, "cannot listen for notifications");
+                tracing::warn!(%error, channel = config.db_channel, "notifications cannot be received");
                 attempts_over();
             }
         }
         if !state.config().db_pool_automatic_recovery {
-            return Err(
-                "the listening connection was lost, and db-pool-automatic-recovery is off".to_owned(),
-            );
+            return Err("the listening connection was lost, and db-pool-automatic-recovery is off"
+                .to_owned());
         }
         missed = true;
         tokio::time::sleep(Duration::from_secs(waits.next().unwrap_or_default())).await;

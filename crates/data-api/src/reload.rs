@@ -108,7 +108,10 @@ async fn in_database(base: &Config) -> (BTreeMap<String, String>, config::RoleSe
         let (client, _) =
             gatepost_postgres::connect(&base.db_uri).await.map_err(|error| error.to_string())?;
         let settings = database::settings(&client, base).await.unwrap_or_else(|error| {
-            tracing::error!(error = reason(&error), "cannot read the configuration in the database");
+            tracing::error!(
+                error = reason(&error),
+                "cannot read the configuration in the database"
+            );
             BTreeMap::new()
         });
         let roles = database::role_settings(&client).await.unwrap_or_else(|error| {

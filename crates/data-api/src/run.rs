@@ -122,11 +122,11 @@ async fn ready(
     tokio::spawn(trim(state.clone()));
     let address = sockets::of_requests(&config);
     let listener = sockets::listen(&address).await?;
-    log_address(&listener, &address)?;
-    state.set_listening(match address {
-        Address::Unix { path, .. } => Some(path),
+    state.set_listening(match &address {
+        Address::Unix { path, .. } => Some(path.clone()),
         Address::Tcp { .. } => None,
     });
+    log_address(&listener, &address)?;
     let logged = from_fn_with_state(state.clone(), access_log::log);
     Ok((listener, router(state).layer(logged)))
 }

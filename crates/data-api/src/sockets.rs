@@ -61,9 +61,7 @@ where
 /// `server-unix-socket`, or `server-host` and `server-port`.
 pub(crate) fn of_requests(config: &Config) -> Address {
     match &config.server_unix_socket {
-        Some(path) => {
-            Address::Unix { path: path.clone(), mode: config.server_unix_socket_mode }
-        }
+        Some(path) => Address::Unix { path: path.clone(), mode: config.server_unix_socket_mode },
         None => Address::Tcp {
             host: config.server_host.clone(),
             port: config.server_port,

@@ -273,8 +273,9 @@ impl State {
     pub async fn connect(&self) -> Result<Object, ApiError> {
         loop {
             let connection = self.0.pool.get().await.map_err(|error| self.unconnected(&error))?;
-            let created = Object::metrics(&connection).created;
-            if !self.is_outdated(created) {
+            let metrics = Object::metrics(&connection);
+            // One that was just made is good, whatever the limit.
+            if metrics.recycle_count == 0 || !self.is_outdated(metrics.created) {
                 return Ok(connection);
             }
             drop(Object::take(connection));
@@ -296,15 +297,17 @@ impl State {
 
     fn is_outdated(&self, created: Instant) -> bool {
         let longest = Duration::from_secs(self.config().db_pool_max_lifetime);
-        created.elapsed() > longest || read(&self.0.fresh_since).is_some_and(|since| created < since)
+        created.elapsed() > longest
+            || read(&self.0.fresh_since).is_some_and(|since| created < since)
     }
 
     /// Closes free connections that are too old or were not used for too long.
     pub(crate) fn trim(&self) {
         let idle = Duration::from_secs(self.config().db_pool_max_idletime);
-        let removed = self.0.pool.retain(|_, metrics| {
-            !self.is_outdated(metrics.created) && metrics.last_used() <= idle
-        });
+        let removed = self
+            .0
+            .pool
+            .retain(|_, metrics| !self.is_outdated(metrics.created) && metrics.last_used() <= idle);
         drop(removed);
     }
 }

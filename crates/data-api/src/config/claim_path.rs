@@ -57,9 +57,8 @@ impl ClaimPath {
             true => JsonPath::parse(text).ok().map(Notation::Standard),
             false => steps(text).map(Notation::Older),
         };
-        let notation = notation.ok_or_else(|| {
-            ConfigError(format!("failed to parse role-claim-key value ({text})"))
-        })?;
+        let notation = notation
+            .ok_or_else(|| ConfigError(format!("failed to parse role-claim-key value ({text})")))?;
         Ok(Self { text: text.to_owned(), notation })
     }
 

@@ -85,10 +85,9 @@ pub(super) fn complete(
     let uri = text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://"));
     let mut given = match uri {
         Some(rest) => uri_parameters(rest).ok_or_else(|| wrong("the URI cannot be read"))?,
-        None if text.contains('=') => pairs(text)
-            .ok_or_else(|| wrong("expected keyword=value pairs"))?
-            .into_iter()
-            .collect(),
+        None if text.contains('=') => {
+            pairs(text).ok_or_else(|| wrong("expected keyword=value pairs"))?.into_iter().collect()
+        }
         None => Parameters::from([("dbname".to_owned(), text.to_owned())]),
     };
     given.retain(|_, value| !value.is_empty());
@@ -102,7 +101,7 @@ pub(super) fn complete(
     }
     find_host(&mut given);
     find_password(&mut given, environment);
-    render(given)
+    render(&given)
 }
 
 /// The URL of a session that may write: the one that listens, among several hosts.
@@ -122,9 +121,9 @@ fn find_host(given: &mut Parameters) {
 }
 
 fn find_password(given: &mut Parameters, environment: &BTreeMap<String, String>) {
-    let file = given.remove("passfile").or_else(|| {
-        environment.get("HOME").map(|home| format!("{home}/.pgpass"))
-    });
+    let file = given
+        .remove("passfile")
+        .or_else(|| environment.get("HOME").map(|home| format!("{home}/.pgpass")));
     if given.contains_key("password") {
         return;
     }
@@ -142,9 +141,8 @@ fn find_password(given: &mut Parameters, environment: &BTreeMap<String, String>)
     };
     let port = Some(first("port")).filter(|port| !port.is_empty()).unwrap_or("5432");
     let database = Some(first("dbname")).filter(|name| !name.is_empty()).unwrap_or(user);
-    let found = file.and_then(|file| {
-        password_file::password(Path::new(&file), [host, port, database, user])
-    });
+    let found = file
+        .and_then(|file| password_file::password(Path::new(&file), [host, port, database, user]));
     if let Some(password) = found {
         given.insert("password".to_owned(), password);
     }
@@ -160,12 +158,12 @@ fn session(attributes: &str) -> &str {
     }
 }
 
-fn render(given: Parameters) -> Result<String, ConfigError> {
+fn render(given: &Parameters) -> Result<String, ConfigError> {
     let mut query = Vec::new();
     let mut add = |keyword: &str, value: &str| {
         query.push(format!("{keyword}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
     };
-    for (keyword, value) in &given {
+    for (keyword, value) in given {
         match keyword.as_str() {
             "host" => value.split(',').for_each(|host| add("host", host)),
             "target_session_attrs" => add(keyword, session(value)),

@@ -36,7 +36,7 @@ impl Shown {
         value.map_or_else(|| Self::text(""), |number| Self::Plain(number.to_string()))
     }
 
-    fn plain(value: impl ToString) -> Self {
+    fn plain<T: ToString + Copy>(value: T) -> Self {
         Self::Plain(value.to_string())
     }
 
@@ -45,8 +45,7 @@ impl Shown {
             Self::Plain(value) => value.clone(),
             // A dollar would begin the name of a variable.
             Self::Text(value) => {
-                let escaped =
-                    value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "$$");
+                let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "$$");
                 format!("\"{escaped}\"")
             }
         }
@@ -72,9 +71,12 @@ pub fn dump(
     all.push(("jwt-secret-is-base64", Shown::plain(base64)));
     let mut lines: Vec<String> =
         all.into_iter().map(|(key, value)| format!("{key} = {}\n", value.written())).collect();
-    lines.extend(config.app_settings.iter().map(|(key, value)| {
-        format!("{key} = {}\n", Shown::text(value.as_str()).written())
-    }));
+    lines.extend(
+        config
+            .app_settings
+            .iter()
+            .map(|(key, value)| format!("{key} = {}\n", Shown::text(value.as_str()).written())),
+    );
     lines.sort();
     Ok(lines.concat())
 }

@@ -107,7 +107,8 @@ fn a_connection_string_in_either_form_is_completed_by_the_environment() {
         ("PGDATABASE", "app"),
         ("PGSSLMODE", "verify-full"),
     ];
-    let all = "dbname=app&host=db%2Eexample&password=p%26w&port=6000&user=login&sslmode=verify-full";
+    let all =
+        "dbname=app&host=db%2Eexample&password=p%26w&port=6000&user=login&sslmode=verify-full";
     assert_eq!(uri("postgresql://", &environment).unwrap(), format!("postgresql:///?{all}"));
     for text in [
         "postgres://u:a?b@h1:1,h2/d?sslmode=require&target_session_attrs=standby",
@@ -128,10 +129,7 @@ fn a_connection_string_in_either_form_is_completed_by_the_environment() {
         uri("postgres://u@[::1]:5/d?fallback_application_name=x", &[]).unwrap(),
         "postgresql:///?application_name=x&dbname=d&host=%3A%3A1&port=5&user=u"
     );
-    assert_eq!(
-        uri("host=h service=x", &[]).unwrap_err(),
-        "db-uri: `service` is not supported"
-    );
+    assert_eq!(uri("host=h service=x", &[]).unwrap_err(), "db-uri: `service` is not supported");
     assert!(uri("host=h gssencmode=require", &[]).is_err());
     assert!(uri("host='h", &[]).is_err());
 }
@@ -142,7 +140,8 @@ fn the_password_file_is_used_unless_others_may_read_it() {
     let path = std::env::temp_dir().join(format!("gatepost-pgpass-{}", std::process::id()));
     std::fs::write(&path, "# comment\nother:*:*:*:no\n*:5432:d:u:a\\:b:c\n").unwrap();
     let given = [("PGPASSFILE", path.to_str().unwrap())];
-    let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let mode =
+        |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o600);
     assert!(uri("host=h user=u dbname=d", &given).unwrap().contains("password=a%3Ab%3Ac"));
     assert!(!uri("host=h user=other dbname=d", &given).unwrap().contains("password"));
@@ -165,11 +164,14 @@ fn a_dumped_configuration_reads_as_the_same_one() {
     assert!(defaults.starts_with("admin-server-host = \"!4\"\nadmin-server-port = \"\"\n"));
     assert!(defaults.contains("\njwt-role-claim-key = \"$$.role\"\n"));
     let text = "db-pool-timeout = 5\nrole-claim-key = \".a[?(@ == \\\"b\\\")]\"\nmax-rows = 7\n\
-                jwt-secret = \"a $$ b \\\"c\\\" 1234567890 1234567890\"\nlog-query = true\n\
+                jwt-secret = \"a $$ b \\\"c\\\" 1234567890 1234567890 1\"\nlog-query = true\n\
                 app.settings.x = \"y\"\ndb-pre-request = \"a.b\"\nserver-unix-socket-mode = \"777\"\n";
     let once = dumped(text);
     assert!(once.contains("\ndb-pool-max-idletime = 5\n"), "{once}");
-    assert!(once.contains("\njwt-secret = \"a $$ b \\\"c\\\" 1234567890 1234567890\"\n"), "{once}");
+    assert!(
+        once.contains("\njwt-secret = \"a $$ b \\\"c\\\" 1234567890 1234567890 1\"\n"),
+        "{once}"
+    );
     assert!(once.contains("\napp.settings.x = \"y\"\n"), "{once}");
     assert_eq!(dumped(&once), once);
 }

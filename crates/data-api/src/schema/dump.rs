@@ -27,8 +27,11 @@ impl Catalog {
     }
 
     fn media_handlers(&self) -> Vec<Value> {
-        let mut all: Vec<(String, Value)> =
-            self.handlers.iter().map(|(accepted, answered)| described(accepted, answered)).collect();
+        let mut all: Vec<(String, Value)> = self
+            .handlers
+            .iter()
+            .map(|(accepted, answered)| described(accepted, answered))
+            .collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all.into_iter().map(|(_, value)| value).collect()
     }

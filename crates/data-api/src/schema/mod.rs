@@ -55,7 +55,9 @@ pub async fn missing(
     client
         .query_typed(query, &[(&schemas, Type::TEXT_ARRAY)])
         .await?
-        .iter().map(|row| row.try_get(0)).collect()
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect()
 }
 
 impl Catalog {

@@ -41,11 +41,11 @@ async fn passed(text: &str) -> String {
 async fn targets_are_encoded_and_bodies_and_headers_are_not() {
     let sent = "GET /a?select=b->>c&d=in.(\"<\") HTTP/1.1\r\nX: \"a>b\"\r\n\r\n\
                 POST /b?x=> HTTP/1.1\r\nContent-Length: 9\r\n\r\n{\"a>b\":1}\
-                \r\nPOST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\">\"\r\n\">\"\r\nA\r\nGET /> HTTP\r\n0\r\nT: >\r\n\r\n\
+                \r\nPOST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\">\"\r\n\">\"\r\nB\r\nGET /> HTTP\r\n0\r\nT: >\r\n\r\n\
                 GET /d?\"> HTTP/1.1\r\n\r\n";
     let expected = "GET /a?select=b-%3E%3Ec&d=in.(%22%3C%22) HTTP/1.1\r\nX: \"a>b\"\r\n\r\n\
                 POST /b?x=%3E HTTP/1.1\r\nContent-Length: 9\r\n\r\n{\"a>b\":1}\
-                \r\nPOST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\">\"\r\n\">\"\r\nA\r\nGET /> HTTP\r\n0\r\nT: >\r\n\r\n\
+                \r\nPOST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\">\"\r\n\">\"\r\nB\r\nGET /> HTTP\r\n0\r\nT: >\r\n\r\n\
                 GET /d?%22%3E HTTP/1.1\r\n\r\n";
     assert_eq!(passed(sent).await, expected);
 }

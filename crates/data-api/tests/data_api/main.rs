@@ -7,6 +7,8 @@ mod attacks;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod operation;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod shape;
