@@ -28,6 +28,10 @@ use crate::{
     config::{Environment, Refused},
 };
 
+/// Requests are many small pieces that one thread makes and another frees, which the C library's allocator does slowly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the user asked for cannot be done as it stands: wrong settings, wrong arguments. Clap uses the same.
 const REFUSED: u8 = 2;
 

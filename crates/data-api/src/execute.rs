@@ -113,10 +113,12 @@ fn begin(transaction: &Transaction) -> String {
         Some("repeatable read") => "REPEATABLE READ",
         _ => "READ COMMITTED",
     };
-    let mode = if transaction.read_only { "READ ONLY" } else { "READ WRITE" };
-    // BEGIN alone cannot fail. With the mode it can, on a standby, and what follows would run outside of any
+    if transaction.read_only {
+        return format!("BEGIN ISOLATION LEVEL {level} READ ONLY");
+    }
+    // BEGIN alone cannot fail. With READ WRITE it can, on a standby, and what follows would run outside of any
     // transaction, as the login role.
-    format!("BEGIN; SET TRANSACTION ISOLATION LEVEL {level} {mode}")
+    format!("BEGIN; SET TRANSACTION ISOLATION LEVEL {level} READ WRITE")
 }
 
 fn endings(end: End) -> Vec<String> {

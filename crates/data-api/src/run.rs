@@ -79,7 +79,7 @@ async fn serve(
             axum::serve(AsTyped(listener), app).with_graceful_shutdown(stop).await
         }
         Listener::Tcp(listener) => {
-            // Answers are small: waiting to fill a packet would only delay them.
+            // An answer must not wait for the acknowledgement of the one before.
             let listener = AsTyped(listener.tap_io(|stream| {
                 let _ = stream.set_nodelay(true);
             }));

@@ -205,7 +205,7 @@ fn an_embed_is_a_lateral_join() {
 fn a_to_many_embed_is_aggregated() {
     assert_eq!(
         rows("/projects?select=name,tasks!inner(id)&tasks.limit=1"),
-        r#"SELECT "api"."projects"."name", COALESCE("projects_tasks_1"."projects_tasks_1", '[]') AS "tasks" FROM "api"."projects" INNER JOIN LATERAL (SELECT json_agg("projects_tasks_1")::jsonb AS "projects_tasks_1" FROM (SELECT "tasks_1"."id" FROM "api"."tasks" AS "tasks_1" WHERE "tasks_1"."project_id" = "api"."projects"."id" LIMIT $1 OFFSET $2) AS "projects_tasks_1") AS "projects_tasks_1" ON "projects_tasks_1" IS NOT NULL"#
+        r#"SELECT "api"."projects"."name", COALESCE("projects_tasks_1"."projects_tasks_1", '[]') AS "tasks" FROM "api"."projects" INNER JOIN LATERAL (SELECT json_agg("projects_tasks_1")::jsonb AS "projects_tasks_1" FROM (SELECT "tasks_1"."id" FROM "api"."tasks" AS "tasks_1" WHERE "tasks_1"."project_id" = "api"."projects"."id" LIMIT 1) AS "projects_tasks_1") AS "projects_tasks_1" ON "projects_tasks_1" IS NOT NULL"#
     );
 }
 
@@ -213,20 +213,21 @@ fn a_to_many_embed_is_aggregated() {
 fn order_and_range_are_rendered() {
     assert!(
         rows("/tasks?order=id.desc.nullslast&limit=2&offset=1")
-            .ends_with(r#"ORDER BY "api"."tasks"."id" DESC NULLS LAST LIMIT $1 OFFSET $2"#)
+            .ends_with(r#"ORDER BY "api"."tasks"."id" DESC NULLS LAST LIMIT 2 OFFSET $1"#)
     );
-    assert_eq!(params("/tasks?order=id.desc.nullslast&limit=2&offset=1"), ["2", "1"]);
+    assert_eq!(params("/tasks?order=id.desc.nullslast&limit=2&offset=1"), ["1"]);
 }
 
 #[test]
 fn the_row_cap_holds_at_every_level() {
     let config = config("db-max-rows = 5");
-    let (_, params) = sql_with(
+    let (text, _) = sql_with(
         &config,
         &request("GET", "/projects?select=id,tasks(id)&limit=9&tasks.limit=7", &[], ""),
     )
     .unwrap();
-    assert_eq!(params, ["5", "0", "5", "0"]);
+    assert_eq!(text.matches(" LIMIT ").count(), 2);
+    assert_eq!(text.matches(" LIMIT 5").count(), 2);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod advice;
 mod attacks;
 #[cfg(test)]
 mod doors;
+mod plans;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]

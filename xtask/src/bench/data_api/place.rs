@@ -19,6 +19,11 @@ use crate::http::{Http, client, post, send, wait_for};
 use crate::postgres::{Postgres, connect, free_port, log_tail};
 use crate::server::{Profile, build, migrate};
 
+/// Connections of a server: two for every core. More wait for a core instead of for a connection, and not in turn.
+pub(super) fn pool_size() -> usize {
+    2 * std::thread::available_parallelism().map_or(2, usize::from)
+}
+
 /// Owner of all rows: the user whom the bench signs up.
 pub(super) const OWNER: &str = "5f0c8e1d-2b7a-4936-8f0c-8e1d2b7a4936";
 const SECRET: &str = "bench-secret-bench-secret-bench-secret-32";
@@ -87,9 +92,10 @@ impl Place {
         let port = free_port()?;
         let conf = self.dir.path().join(format!("{database}.conf"));
         let text = format!(
-            "db-uri = \"{}\"\ndb-schemas = \"{schema}\"\ndb-anon-role = \"anonymous\"\ndb-pool = 16\njwt-secret = \"{SECRET}\"\n\
+            "db-uri = \"{}\"\ndb-schemas = \"{schema}\"\ndb-anon-role = \"anonymous\"\ndb-pool = {}\njwt-secret = \"{SECRET}\"\n\
              server-host = \"127.0.0.1\"\nserver-port = {port}\n",
-            self.login(database)
+            self.login(database),
+            pool_size()
         );
         fs::write(&conf, text)?;
         let log = self.dir.path().join(format!("alone-{database}.log"));
@@ -128,7 +134,6 @@ impl Place {
                 expires_in = 43200
                 [data_api]
                 enabled = true
-                pool_size = 16
                 [data_api.authenticated]
                 concurrent = 16
                 concurrent_per_user = 16
@@ -136,6 +141,7 @@ impl Place {
         );
         if let Some(section) = config.get_mut("data_api").and_then(toml::Value::as_table_mut) {
             section.insert("database_url".to_owned(), self.login(DATABASE).into());
+            section.insert("pool_size".to_owned(), i64::try_from(pool_size())?.into());
         }
         let path = self.dir.path().join("serve.toml");
         fs::write(&path, toml::to_string(&config)?)?;
