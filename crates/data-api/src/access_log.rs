@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, Request, State as Shared};
 use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Local};
-use http::{HeaderMap, Method, Uri, Version, header};
+use http::{HeaderValue, Method, Uri, Version, header};
 
 use crate::config::LogLevel;
 use crate::server::clock;
@@ -39,7 +39,8 @@ struct Asked {
     method: Method,
     uri: Uri,
     version: Version,
-    headers: HeaderMap,
+    referer: Option<HeaderValue>,
+    agent: Option<HeaderValue>,
 }
 
 pub(crate) async fn log(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
@@ -48,7 +49,8 @@ pub(crate) async fn log(Shared(state): Shared<State>, request: Request, next: Ne
         method: request.method().clone(),
         uri: request.uri().clone(),
         version: request.version(),
-        headers: request.headers().clone(),
+        referer: request.headers().get(header::REFERER).cloned(),
+        agent: request.headers().get(header::USER_AGENT).cloned(),
     };
     let response = next.run(request).await;
     let Some(handled) = response.extensions().get::<Handled>() else { return response };
@@ -69,9 +71,8 @@ fn line(
     response: &Response<Body>,
     now: DateTime<Local>,
 ) -> String {
-    let text = |headers: &HeaderMap, name: header::HeaderName| {
-        headers.get(name).map(|value| quotable(&String::from_utf8_lossy(value.as_bytes())))
-    };
+    let text = |value: &HeaderValue| quotable(&String::from_utf8_lossy(value.as_bytes()));
+    let length = response.headers().get(header::CONTENT_LENGTH).map(text);
     format!(
         "{} - {} [{}] \"{} {} {:?}\" {} {} \"{}\" \"{}\"\n",
         asked.peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_canonical().to_string()),
@@ -81,9 +82,9 @@ fn line(
         quotable(asked.uri.path_and_query().map_or("/", |path| path.as_str())),
         asked.version,
         response.status().as_u16(),
-        text(response.headers(), header::CONTENT_LENGTH).as_deref().unwrap_or("-"),
-        text(&asked.headers, header::REFERER).unwrap_or_default(),
-        text(&asked.headers, header::USER_AGENT).unwrap_or_default(),
+        length.as_deref().unwrap_or("-"),
+        asked.referer.as_ref().map(text).unwrap_or_default(),
+        asked.agent.as_ref().map(text).unwrap_or_default(),
     )
 }
 

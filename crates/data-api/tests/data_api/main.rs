@@ -6,9 +6,9 @@ mod advice;
 mod attacks;
 #[cfg(test)]
 mod doors;
-mod plans;
 #[cfg(test)]
 mod operation;
+mod plans;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
