@@ -1,6 +1,7 @@
 // Sign-in at other providers, through the page of the development server's stand-in.
 import { randomUUID } from 'node:crypto';
 import { holds, same } from '../lib/check.mjs';
+import { totp } from '../lib/totp.mjs';
 import { call, leave, visitor } from '../lib/visitor.mjs';
 import { places } from './mail.mjs';
 
@@ -143,6 +144,38 @@ async function popup(world, place) {
   } finally { await mary.close(); }
 }
 
+// A client that knows nothing of second factors, on another site: the server asks on a page of its own.
+async function secondFactor(world, place) {
+  const mary = await visitor(world, place);
+  try {
+    const person = somebody();
+    const targets = { provider: 'google', callbackURL: at(place, '/notes/home?keep=1'), errorCallbackURL: at(place, '/notes/oops') };
+    const post = (path, body) => mary.page.evaluate(async ([url, body]) => {
+      const answer = await fetch(url, { method: 'POST', credentials: 'include', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+      return { status: answer.status, body: await answer.json() };
+    }, [`${place.base}${path}`, body]);
+    await mary.leave('signIn.social', targets);
+    await choose(mary.page, person);
+    await mary.arrive('**/notes/home?keep=1**');
+    same((await mary.data('getSession'))?.user.email, person.email, 'signed in without a second factor');
+    const { totpURI } = (await post('/two-factor/enable', {})).body;
+    same((await post('/two-factor/verify-totp', { code: totp(totpURI, 0) })).status, 200, 'it is set up');
+    await mary.data('signOut');
+
+    await mary.leave('signIn.social', targets);
+    await choose(mary.page, person);
+    await mary.page.waitForURL('**/second-factor');
+    await mary.page.getByLabel('Code of your authenticator').fill('000000');
+    await mary.page.keyboard.press('Enter');
+    await mary.page.getByText('That is not the code.').waitFor();
+    await mary.page.getByLabel('Code of your authenticator').fill(totp(totpURI, 1));
+    await mary.page.keyboard.press('Enter');
+    const home = await mary.arrive('**/notes/home?keep=1**');
+    same(home.searchParams.get('error'), null, 'no error');
+    same((await mary.data('getSession'))?.user.email, person.email, 'signed in by both');
+  } finally { await mary.close(); }
+}
+
 async function link(world, place) {
   const mary = await visitor(world, place);
   try {
@@ -165,6 +198,7 @@ export default (world) => {
     ...all.filter(([name]) => name !== 'neon client, same origin').flatMap(([name, place]) => FAILURES.map((it) => [`signIn.social, ${it[0]}: ${name}`, (world) => failure(world, place, it)])),
     ...all.map(([name, place]) => [`signIn.social with a stranger's unverified address: ${name}`, (world) => unverified(world, place)]),
     ...all.map(([name, place]) => [`linkSocial: ${name}`, (world) => link(world, place)]),
+    ['signIn.social with a second factor, from another site', (world) => secondFactor(world, foreign)],
     ['a stolen verifier, used by the thief first', (world) => stolen(world, foreign, 'thief')],
     ['a stolen verifier, used by its owner first', (world) => stolen(world, foreign, 'owner')],
     ['signIn.social inside a frame, by a window of its own', (world) => popup(world, foreign)],

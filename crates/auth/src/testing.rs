@@ -15,7 +15,7 @@ use gatepost_postgres::{
     PoolOptions, pool,
     testing::{self, TestDatabase},
 };
-use gatepost_protocol::secret::Secret;
+use gatepost_protocol::{secret::Secret, totp};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -269,6 +269,37 @@ impl Browser {
         let reply = self.get(app, "/get-session").await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         !reply.body.is_null()
+    }
+}
+
+/// What shows somebody's codes (RFC 6238).
+pub(crate) struct Authenticator(Vec<u8>);
+
+impl Authenticator {
+    /// From the link in the QR code.
+    pub(crate) fn of(uri: &str) -> Self {
+        let secret = uri.split("secret=").nth(1).unwrap().split('&').next().unwrap();
+        Self(totp::key(&format!("base32:{secret}")).unwrap())
+    }
+
+    /// The code that it shows now, or some steps later.
+    pub(crate) fn code(&self, app: &TestApp, later: u64) -> String {
+        let step = u64::try_from(app.app.clock.now().timestamp() / 30).unwrap();
+        totp::code(&self.0, step + later)
+    }
+
+    /// Set up and proven by who is signed in here, with backup codes; the next code is shown.
+    pub(crate) async fn enrolled(app: &TestApp, browser: &mut Browser) -> (Self, Vec<String>) {
+        let reply = browser.post(app, "/two-factor/enable", json!({ "password": PASSWORD })).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        let shown = Self::of(reply.body["totpURI"].as_str().unwrap());
+        let codes = reply.body["backupCodes"].as_array().unwrap().iter();
+        let codes = codes.map(|code| code.as_str().unwrap().to_owned()).collect();
+        let code = json!({ "code": shown.code(app, 0) });
+        let reply = browser.post(app, "/two-factor/verify-totp", code).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        app.pass(30);
+        (shown, codes)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     session::{
         StoredToken,
-        store::{Session, session, session_columns},
+        rows::{Session, session, session_columns},
     },
     user::{User, columns, from_row},
 };

@@ -12,7 +12,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use link::link;
+pub(crate) use link::{brought, link, link_guest};
 
 use crate::{config::Config as Whole, http::Endpoint};
 

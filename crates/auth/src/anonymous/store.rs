@@ -25,6 +25,11 @@ const FIND_GUEST: Statement = Statement::new(
 where s.token = $1 and s."expiresAt" > $2 and u."isAnonymous""#,
 );
 
+const IS_GUEST: Statement = Statement::new(
+    "anonymous.is_guest",
+    r#"select id from neon_auth."user" where id = $1 and "isAnonymous" for update"#,
+);
+
 const HAND_OVER: Statement =
     Statement::new("anonymous.hand_over", "select neon_auth.gatepost_guest_linked($1, $2)");
 
@@ -39,7 +44,7 @@ const PURGE: Statement = Statement::new(
 );
 
 /// Every statement, for the test that prepares them.
-pub(crate) const STATEMENTS: &[&Statement] = &[&MARK, &FIND_GUEST, &HAND_OVER, &PURGE];
+pub(crate) const STATEMENTS: &[&Statement] = &[&MARK, &FIND_GUEST, &IS_GUEST, &HAND_OVER, &PURGE];
 
 /// Makes a user a guest; `None`: the user is gone.
 ///
@@ -63,6 +68,15 @@ pub(super) async fn find_guest(
     let statement = conn.prepare_cached(FIND_GUEST.sql).await?;
     let row = conn.query_opt(&statement, &[&token.0, &now]).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Whether a guest of that id is still there, and nobody yet; until the transaction ends.
+///
+/// # Errors
+/// Those of Postgres.
+pub(super) async fn is_guest(conn: &impl GenericClient, id: Uuid) -> Result<bool> {
+    let statement = conn.prepare_cached(IS_GUEST.sql).await?;
+    Ok(conn.query_opt(&statement, &[&id]).await?.is_some())
 }
 
 /// Calls what the installation does when a guest becomes a user.

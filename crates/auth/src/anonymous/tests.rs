@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::testing::{Browser, PASSWORD, TestApp};
+use crate::testing::{Authenticator, Browser, PASSWORD, TestApp};
 
 async fn app() -> TestApp {
     TestApp::with(|config| config.features.anonymous = true).await
@@ -167,4 +167,52 @@ async fn a_member_of_the_body_makes_no_guest() {
 async fn without_the_feature_there_is_no_such_route() {
     let app = TestApp::new().await;
     assert_eq!(app.browser().post(&app, "/sign-in/anonymous", json!({})).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_guest_whose_sign_in_waits_for_a_second_factor_is_linked_when_it_is_proven() {
+    let app = app().await;
+    let (authenticator, _) = Authenticator::enrolled(&app, &mut app.signed_up("ada").await).await;
+    let (mut browser, id) = guest(&app).await;
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let reply = browser.post(&app, "/sign-in/email", body).await;
+    assert_eq!(reply.body["twoFactorRedirect"], true, "{}", reply.text);
+    let wrong = browser.post(&app, "/two-factor/verify-totp", json!({ "code": "000000" })).await;
+    assert_eq!(wrong.status, 401);
+    assert!(exists(&app, &id).await, "nobody is signed in yet");
+    let right = json!({ "code": authenticator.code(&app, 0) });
+    let reply = browser.post(&app, "/two-factor/verify-totp", right).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert!(!exists(&app, &id).await);
+    let events = app
+        .sql("select details->>'guest', user_id::text from neon_auth.gatepost_audit where event = 'guest-linked'")
+        .await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].get::<_, String>(0), id);
+    let user = browser.get(&app, "/get-session").await.body["user"].clone();
+    assert_eq!(json!(events[0].get::<_, String>(1)), user["id"]);
+    assert_eq!(user["email"], "ada@example.com");
+}
+
+#[tokio::test]
+async fn a_guest_who_is_somebody_by_then_or_whose_hand_over_fails_stays() {
+    let app = app().await;
+    let (authenticator, _) = Authenticator::enrolled(&app, &mut app.signed_up("ada").await).await;
+    let (mut browser, id) = guest(&app).await;
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    browser.post(&app, "/sign-in/email", body).await;
+    app.sql(
+        "create or replace function neon_auth.gatepost_guest_linked(guest uuid, account uuid) returns void
+         language plpgsql as 'begin raise exception $$no$$; end'",
+    )
+    .await;
+    let right = json!({ "code": authenticator.code(&app, 0) });
+    let reply = browser.post(&app, "/two-factor/verify-totp", right.clone()).await;
+    assert_eq!(reply.status, 500);
+    assert!(exists(&app, &id).await && !browser.clone().is_signed_in(&app).await);
+    app.sql(&format!(r#"update neon_auth."user" set "isAnonymous" = false where id = '{id}'"#))
+        .await;
+    let reply = browser.post(&app, "/two-factor/verify-totp", right).await;
+    assert_eq!(reply.status, 200, "the sign-in waited on: {}", reply.text);
+    assert!(exists(&app, &id).await);
 }

@@ -9,8 +9,10 @@ use uuid::Uuid;
 
 use super::{
     Config, DEFAULT, INVALID_METADATA_TYPE, ORGANIZATION, SERVER_ONLY_PROPERTY,
-    UNAUTHORIZED_SESSION, organizations,
-    store::{self, ApiKey, NewRow},
+    UNAUTHORIZED_SESSION,
+    key::ApiKey,
+    organizations,
+    store::{self, NewRow},
 };
 use crate::{
     app::{App, connection},

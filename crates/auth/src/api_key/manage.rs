@@ -11,8 +11,9 @@ use super::{
     DEFAULT, INVALID_METADATA_TYPE, KEY_NOT_FOUND, ORGANIZATION, SERVER_ONLY_PROPERTY,
     UNAUTHORIZED_SESSION,
     create::{check_expiry, check_name},
+    key::ApiKey,
     organizations,
-    store::{self, ApiKey, Change},
+    store::{self, Change},
 };
 use crate::{
     app::{App, connection},

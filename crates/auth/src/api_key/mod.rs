@@ -9,6 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 mod create;
+mod key;
 mod manage;
 mod organizations;
 pub mod session;
@@ -19,7 +20,8 @@ mod token;
 mod verify;
 
 pub use create::{Grant, NewKey, create};
-pub use store::{ApiKey, delete_expired, delete_owned};
+pub use key::ApiKey;
+pub use store::{delete_expired, delete_owned};
 pub use verify::{Refused, Verified, verify};
 
 use crate::{config::Config as Whole, error::Refusal, http::Endpoint};

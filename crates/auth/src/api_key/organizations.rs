@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{create::Grant, store::ApiKey};
+use super::{create::Grant, key::ApiKey};
 use crate::{
     app::App,
     error::{Refusal, Result},

@@ -5,10 +5,7 @@ use deadpool_postgres::GenericClient;
 use gatepost_protocol::digest;
 use http::StatusCode;
 
-use super::{
-    Config,
-    store::{self, ApiKey},
-};
+use super::{Config, key::ApiKey, store};
 use crate::{
     error::{Refusal, Result},
     permissions::{self, Roles, Statements},

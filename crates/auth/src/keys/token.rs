@@ -8,7 +8,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     http::Call,
-    session::{Current, store::ActiveOrganization},
+    session::{ActiveOrganization, Current},
 };
 
 #[derive(Serialize)]

@@ -32,7 +32,7 @@ const DEFAULTS: [(Paths, u32, u32); 8] = [
     (Paths::Begin(&["/phone-number"]), 60, 10),
     (Paths::Begin(&["/two-factor/"]), 10, 3),
     (Paths::Are(&["/device"]), 30 * 60, 5),
-    (Paths::Are(&["/device/page"]), 60, 20),
+    (Paths::Are(&["/device/page", "/second-factor"]), 60, 20),
     (Paths::Begin(&["/sign-in", "/sign-up", "/change-password", "/change-email"]), 10, 3),
     (Paths::Begin(&["/forget-password"]), 60, 3),
 ];

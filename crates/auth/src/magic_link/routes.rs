@@ -1,6 +1,7 @@
 //! `POST /sign-in/magic-link`, and `/magic-link/verify`: GET for the link in the mail, POST for the page's button.
 
 use chrono::TimeDelta;
+use deadpool_postgres::GenericClient;
 use gatepost_protocol::{
     body::{self, Shown},
     random,
@@ -21,8 +22,8 @@ use crate::{
     },
     mail::{self, Message},
     session::{
-        self, Current,
-        verifier::{self, Bound, Challenge},
+        self,
+        verifier::{self, Bound, Challenge, Here, Return},
     },
     system, two_factor,
     user::{
@@ -301,31 +302,51 @@ async fn redeem(app: &App, call: &Call, link: &Link, targets: &Targets) -> Resul
         }
     };
     let sign_in = session::SignIn::by(session::Method::MagicLink, &user);
-    if let Some(pending) = two_factor::challenge_after(app, call, &tx, &sign_in).await? {
-        tx.commit().await?;
-        return match target {
-            Some(target) => pending.redirect(target),
-            None => pending.answer(app, call),
-        };
-    }
-    let started = session::start_in(app, call, &tx, sign_in).await?;
     let answer = match target {
-        Some(target) => {
-            let challenge = record.challenge.as_ref();
-            let target = verifier::carry(app, call, &tx, &started, challenge, target).await?;
-            session::redirect_signed_in(app, call, &started, &target)?
-        }
-        None => signed_in(app, &started)?.signed_in(app, call, &started),
+        Some(target) => to_page(app, call, &tx, sign_in, record.challenge.as_ref(), target).await?,
+        None => to_script(app, call, &tx, sign_in).await?,
     };
     tx.commit().await?;
     Ok(answer)
 }
 
-fn signed_in(app: &App, started: &Current) -> Result<Answer> {
+/// The end of a link that a person opened.
+async fn to_page(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    sign_in: session::SignIn<'_>,
+    challenge: Option<&Bound>,
+    target: &Redirect,
+) -> Result<Answer> {
+    // The page that asked for the link may be on another site, where no second factor can be asked for.
+    if let Some(challenge) = challenge.filter(|challenge| !challenge.is_of(call)) {
+        let back = Return::to(challenge, target, Here::TheUser);
+        if let Some(asked) = two_factor::ask_here(app, call, conn, &sign_in, back, target).await? {
+            return Ok(asked);
+        }
+    } else if let Some(pending) = two_factor::challenge_after(app, call, conn, &sign_in).await? {
+        return pending.redirect(target);
+    }
+    verifier::sign_in_here_and_return(app, call, conn, sign_in, challenge, target).await
+}
+
+/// The end of a link that a script called as an API.
+async fn to_script(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    sign_in: session::SignIn<'_>,
+) -> Result<Answer> {
+    if let Some(pending) = two_factor::challenge_after(app, call, conn, &sign_in).await? {
+        return pending.answer(app, call);
+    }
+    let started = session::start_in(app, call, conn, sign_in).await?;
     let session = wire::session(&started.signed_in.session, started.token.reveal());
-    Answer::json(&SignedInBody {
+    let body = SignedInBody {
         token: started.token.reveal(),
         user: wire::user(app, &started.signed_in.user),
         session: session.shown(app.features),
-    })
+    };
+    Ok(Answer::json(&body)?.signed_in(app, call, &started))
 }

@@ -20,7 +20,7 @@ use crate::{
         self,
         store::organizations::{self as organizations, Which},
     },
-    session::{self, routes::Nothing, store::ActiveOrganization},
+    session::{self, ActiveOrganization, routes::Nothing},
     wire,
 };
 

@@ -10,6 +10,7 @@
 
 mod apple;
 mod authorize;
+mod by_id_token;
 mod callback;
 pub mod config;
 mod endpoints;

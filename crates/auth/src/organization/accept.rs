@@ -25,7 +25,7 @@ use crate::{
     events::{self, Deed, Event},
     http::{Answer, Call, Endpoint, endpoint::Access},
     permissions::joined,
-    session::{self, store::ActiveOrganization},
+    session::{self, ActiveOrganization},
 };
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

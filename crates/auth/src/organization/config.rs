@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::permissions;
+use super::{permissions, slug};
 use crate::permissions::{Roles, Statements};
 
 /// Organizations: limits, invitations, roles, teams. `features.organization` switches them on, `features.teams` teams.
@@ -39,6 +39,11 @@ pub struct Config {
     /// Who is no owner gives others only roles whose permissions they hold. Off, as in Better Auth, whoever may
     /// change members gives every role but the creator's.
     pub grant_only_held: bool,
+    /// Any text is a short name, as in Better Auth. Off: lower-case letters, digits, `-` and `_`, at most 63, and no
+    /// reserved name.
+    pub any_slug: bool,
+    /// Short names that no organization gets.
+    pub reserved_slugs: Vec<String>,
     /// Organizations make roles of their own.
     pub dynamic_roles: bool,
     /// Roles of its own that an organization may have; 0: no limit.
@@ -73,6 +78,8 @@ impl Default for Config {
             cancel_pending_on_reinvite: false,
             accept_page: String::new(),
             grant_only_held: true,
+            any_slug: false,
+            reserved_slugs: slug::RESERVED.map(str::to_owned).into(),
             dynamic_roles: false,
             maximum_roles: 50,
             resources: BTreeMap::new(),

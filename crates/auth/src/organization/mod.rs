@@ -25,12 +25,13 @@ mod received;
 mod refusals;
 mod roles;
 pub mod rows;
+mod slug;
 pub mod store;
 mod switch;
 mod team_members;
 mod teams;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use config::Config;
 pub use parting::part;
@@ -44,7 +45,7 @@ use crate::{
         Call, Endpoint,
         fields::{Fields, FromFields},
     },
-    session::{self, Current, SignedIn, store::ActiveOrganization},
+    session::{self, ActiveOrganization, Current, SignedIn},
 };
 use permissions::Membership;
 

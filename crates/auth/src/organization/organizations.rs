@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     caller_or, meant, membership_of, refusals as no, row_id,
     rows::Organization,
+    slug,
     store::{members, organizations as store, organizations::Changed, teams},
 };
 use crate::{
@@ -95,6 +96,7 @@ async fn create(app: App, call: Call) -> Result<Answer> {
     if !config.allow_user_to_create {
         return Err(no::MAY_NOT_CREATE.into());
     }
+    slug::judge(config, &body.slug)?;
     let user = &caller.signed_in.user;
     let mut conn = connection(&app).await?;
     let tx = conn.transaction().await?;
@@ -166,6 +168,13 @@ async fn update(app: App, call: Call) -> Result<Answer> {
         membership_of(&app, &conn, id, &caller).await?.ok_or(no::NO_MEMBER_OF_ORGANIZATION)?;
     if !membership.may(&app, "organization", "update") {
         return Err(no::MAY_NOT_UPDATE.into());
+    }
+    if let Some(slug) = &body.slug
+        && let Err(refusal) = slug::judge(&app.config.organization, slug)
+        // One from before this was judged stays.
+        && store::find_id(&conn, slug).await? != Some(id)
+    {
+        return Err(refusal.into());
     }
     let change = store::Change {
         name: body.name,
@@ -239,6 +248,7 @@ impl FromFields for CheckSlug {
 async fn check_slug(app: App, call: Call) -> Result<Answer> {
     let body: CheckSlug = if call.method == Method::GET { call.query()? } else { call.body()? };
     session::required(&app, &call).await?;
+    slug::judge(&app.config.organization, &body.slug)?;
     let conn = connection(&app).await?;
     match store::find_id(&conn, &body.slug).await? {
         None => Answer::json(&json!({ "status": true })),

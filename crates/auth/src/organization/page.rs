@@ -29,7 +29,7 @@ const BODY: &str = "\
 </form>
 <p id=answer hidden><button value=accept>Accept</button> <button value=reject>Decline</button></p>
 <p id=verify hidden><button>Send me a confirmation mail</button></p>
-<p id=leave hidden><button>Sign out</button></p>";
+<p id=leave hidden><button class=plain>Sign out</button></p>";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![

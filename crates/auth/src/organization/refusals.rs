@@ -32,6 +32,11 @@ pub const ALREADY_EXISTS: Refusal =
     bad_request("ORGANIZATION_ALREADY_EXISTS", "Organization already exists");
 pub const SLUG_TAKEN: Refusal =
     bad_request("ORGANIZATION_SLUG_ALREADY_TAKEN", "Organization slug already taken");
+/// Gatepost's own: Better Auth takes every short name.
+pub const SLUG_NOT_ALLOWED: Refusal = bad_request(
+    "ORGANIZATION_SLUG_NOT_ALLOWED",
+    "Organization slug not allowed: lower-case letters, digits, - and _, at most 63, and no reserved name",
+);
 pub const ORGANIZATION_NOT_FOUND: Refusal =
     bad_request("ORGANIZATION_NOT_FOUND", "Organization not found");
 pub const NO_MEMBER_OF_ORGANIZATION: Refusal = bad_request(

@@ -18,7 +18,7 @@ use crate::{
         fields::{Fields, Form, FromFields},
     },
     permissions::{Statements, allow},
-    session::{self, Current, cookies, store::ActiveOrganization},
+    session::{self, ActiveOrganization, Current, cookies},
 };
 
 pub(super) fn endpoints() -> Vec<Endpoint> {

@@ -145,7 +145,7 @@ async fn sign_in(app: &App, call: &Call, passkey: &Passkey, used: &Used) -> Resu
         dont_remember: is_unremembered(app, call, &tx, user.id).await?,
     };
     // A password before it, or the device's own check of its user: both are two factors.
-    let second = two_factor::complete(app, call, &tx, user.id).await?;
+    let second = two_factor::complete(app, call, &tx, &user).await?;
     if !second
         && !used.user_verified
         && let Some(pending) = two_factor::challenge_after(app, call, &tx, &sign_in).await?

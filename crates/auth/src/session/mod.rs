@@ -12,6 +12,7 @@ mod current;
 mod live;
 mod reader;
 pub mod routes;
+pub(crate) mod rows;
 mod start;
 pub mod store;
 mod token;
@@ -21,9 +22,9 @@ pub(crate) use current::SESSION_NOT_FRESH;
 pub use current::{Current, Reason, current, fresh, fresh_now, presented, required, required_now};
 pub use live::{Live, Named, Standing};
 pub use reader::Reader;
+pub use rows::{ActiveOrganization, Session, SignedIn};
 pub use start::{Method, SignIn, redirect_signed_in, start, start_in};
 pub(crate) use start::{end_replaced, rotate_in};
-pub use store::{Session, SignedIn};
 pub use token::{StoredToken, Token};
 
 /// Lifetime and storage of sessions.

@@ -9,10 +9,7 @@ use anyhow::anyhow;
 use gatepost_postgres::Pool;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    SignedIn, StoredToken,
-    store::{self, FIND},
-};
+use super::{SignedIn, StoredToken, rows::signed_in, store::FIND};
 use crate::error::{Error, Result};
 
 /// Asks for sessions. Cheap to clone.
@@ -109,7 +106,7 @@ async fn find_all(
         let rows = conn.query(&statement, &[&tokens]).await?;
         rows.iter()
             .map(|row| {
-                let found = store::signed_in(row)?;
+                let found = signed_in(row)?;
                 Ok((found.session.token.clone(), Arc::new(found)))
             })
             .collect()

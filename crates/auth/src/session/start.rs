@@ -116,14 +116,32 @@ pub async fn start_in(
     conn: &impl GenericClient,
     sign_in: SignIn<'_>,
 ) -> Result<Current> {
+    let user = match sign_in.method {
+        // The administrator's own session waits behind it.
+        Method::Impersonation(_) => sign_in.user.clone(),
+        _ => take_the_place(app, call, conn, &sign_in).await?,
+    };
+    forget_stale_cookies(app, call).await?;
+    start_elsewhere_in(app, call, conn, SignIn { user: &user, ..sign_in }).await
+}
+
+/// Ends what the new session takes the place of in this browser, and notes the way in: the user as of then.
+async fn take_the_place(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    sign_in: &SignIn<'_>,
+) -> Result<User> {
+    let user = sign_in.user;
+    anonymous::link(app, call, conn, user).await?;
+    end_replaced(app, call, conn).await?;
+    end_same_account(app, call, conn, user).await?;
+    last_login_method::note(app, call, conn, user, &sign_in.method).await
+}
+
+/// The oddity of `session.recorded_stale_cookie`.
+async fn forget_stale_cookies(app: &App, call: &Call) -> Result<()> {
     let config = &app.config.session;
-    let mut user = sign_in.user.clone();
-    if !matches!(sign_in.method, Method::Impersonation(_)) {
-        anonymous::link(app, call, conn, &user).await?;
-        end_replaced(app, call, conn).await?;
-        end_same_account(app, call, conn, &user).await?;
-        user = last_login_method::note(app, call, conn, &user, &sign_in.method).await?;
-    }
     if config.recorded_stale_cookie
         && app.config.features.anonymous
         && let Ok(stale) = in_cookie(app, call)
@@ -131,7 +149,7 @@ pub async fn start_in(
     {
         call.aside.cookies_instead(cookies::forget(call));
     }
-    start_elsewhere_in(app, call, conn, SignIn { user: &user, ..sign_in }).await
+    Ok(())
 }
 
 /// Begins a session that this browser does not get: whatever session it has lives on.

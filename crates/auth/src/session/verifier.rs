@@ -30,7 +30,7 @@ use crate::{
     app::{App, connection},
     error::{Error, Refusal, Result},
     events::{self, Refused},
-    http::{Answer, Call, Layout, origin::Redirect},
+    http::{Answer, Call, Layout, origin::Redirect, targets::INVALID_CALLBACK_URL},
     two_factor, user,
     verification::{self, OneTime, Purpose},
 };
@@ -175,18 +175,91 @@ pub async fn sign_in_and_return(
         if let Some(pending) = two_factor::challenge_after(app, call, conn, &sign_in).await? {
             return pending.redirect(target);
         }
-        let started = start::start_in(app, call, conn, sign_in).await?;
-        let target = carry(app, call, conn, &started, challenge, target).await?;
-        return redirect_signed_in(app, call, &started, &target);
+        return sign_in_here_and_return(app, call, conn, sign_in, challenge, target).await;
     };
-    // What the second factor is asked with lies in this partition, and the page that would ask is in another.
-    if two_factor::is_asked(app, &sign_in) {
-        let target = target.with_parameter("error", "two_factor_required");
-        return Answer::redirect(&target.absolute());
+    let back = Return::to(challenge, target, Here::Nobody);
+    if let Some(asked) = two_factor::ask_here(app, call, conn, &sign_in, back, target).await? {
+        return Ok(asked);
     }
+    sign_in_elsewhere(app, call, conn, sign_in, challenge, target).await
+}
+
+async fn sign_in_elsewhere(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    sign_in: SignIn<'_>,
+    challenge: &Bound,
+    target: &Redirect,
+) -> Result<Answer> {
     let started = start::start_elsewhere_in(app, call, conn, sign_in).await?;
     let target = carry(app, call, conn, &started, Some(challenge), target).await?;
     Answer::redirect(&target.absolute())
+}
+
+/// Signs in this browser, whoever started, and sends it back to the application with a verifier for who did.
+///
+/// # Errors
+/// Those of Postgres.
+pub async fn sign_in_here_and_return(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    sign_in: SignIn<'_>,
+    challenge: Option<&Bound>,
+    target: &Redirect,
+) -> Result<Answer> {
+    let started = start::start_in(app, call, conn, sign_in).await?;
+    let target = carry(app, call, conn, &started, challenge, target).await?;
+    redirect_signed_in(app, call, &started, &target)
+}
+
+/// Who is signed in in the browser in which a sign-in ends, beside the page that started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Here {
+    /// Nobody: any page may have led it here.
+    Nobody,
+    /// The user, who proved something by being here: by a mailed link, that they read the mail.
+    TheUser,
+}
+
+/// How a sign-in that waits for its second factor goes back to the page that started it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Return {
+    challenge: Bound,
+    target: String,
+    here: Here,
+}
+
+impl Return {
+    /// To this target, for the browser with this challenge.
+    #[must_use]
+    pub fn to(challenge: &Bound, target: &Redirect, here: Here) -> Self {
+        Self { challenge: challenge.clone(), target: target.as_str().to_owned(), here }
+    }
+
+    /// Begins the session and goes back. The target is checked anew, as the settings may have changed (RD-07).
+    ///
+    /// # Errors
+    /// `INVALID_CALLBACK_URL`; those of Postgres.
+    pub async fn sign_in(
+        &self,
+        app: &App,
+        call: &Call,
+        conn: &impl GenericClient,
+        sign_in: SignIn<'_>,
+    ) -> Result<Answer> {
+        let target = call.redirect(app, &self.target, INVALID_CALLBACK_URL)?;
+        let challenge = &self.challenge;
+        match self.here {
+            Here::Nobody => sign_in_elsewhere(app, call, conn, sign_in, challenge, &target).await,
+            Here::TheUser => {
+                sign_in_here_and_return(app, call, conn, sign_in, Some(challenge), &target).await
+            }
+        }
+    }
 }
 
 /// The session that a request takes over by its verifier; its cookies are set beside the answer. `None`: there is no

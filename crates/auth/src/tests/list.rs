@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-/// The P0 cases of the areas that are built, as the attack list numbers them.
+/// The P0 cases of the areas that are built, as the attack list numbers them, and those P1 cases that were built with them.
 const CASES: &[(&str, &[u32])] = &[
     ("RL", &[1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 17, 18]),
     ("EN", &[1, 4, 6, 7, 8]),
@@ -25,7 +25,7 @@ const CASES: &[(&str, &[u32])] = &[
     ("PW", &[1, 2, 4, 5, 6, 7, 8, 9, 11, 13, 15, 18]),
     ("LG", &[2, 4, 6, 7]),
     ("OA", &[1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 21, 22, 23, 24, 27, 29]),
-    ("OR", &[1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 15, 17, 19, 21]),
+    ("OR", &[1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 14, 15, 17, 19, 21]),
     ("AD", &[1, 2, 3, 4, 6, 7, 9, 10, 11, 13, 14, 15]),
 ];
 

@@ -12,6 +12,7 @@ mod ml;
 mod neon;
 mod oa;
 mod ot;
+mod owned;
 mod pw;
 pub(crate) mod rd;
 mod requests;

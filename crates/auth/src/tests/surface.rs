@@ -52,6 +52,8 @@ const PUBLIC: &[&str] = &[
     "reset_password_email_otp",
     "reset_password_phone_number",
     "send_phone_number_otp",
+    "second_factor_answer",
+    "second_factor_page",
     "send_two_factor_otp",
     "send_verification_email",
     "send_verification_otp",

@@ -34,7 +34,15 @@ impl Asker {
         if let Some(caller) = session::current(app, call).await? {
             return Ok(Self::SignedIn(Box::new(caller)));
         }
-        let secret = challenge::presented(app, call).ok_or(INVALID_COOKIE)?;
+        Self::waiting(app, call, challenge::presented(app, call)).await
+    }
+
+    /// Who waits by this secret.
+    ///
+    /// # Errors
+    /// `INVALID_TWO_FACTOR_COOKIE`, `BANNED_USER`.
+    pub(super) async fn waiting(app: &App, call: &Call, secret: Option<String>) -> Result<Self> {
+        let secret = secret.ok_or(INVALID_COOKIE)?;
         let conn = connection(app).await?;
         let owner = verification::find(&conn, challenge::one_time(app, &secret), call.now).await?;
         let owner = owner.and_then(|owner| Uuid::parse_str(&owner).ok()).ok_or(INVALID_COOKIE)?;
@@ -174,8 +182,9 @@ pub(super) async fn admit(
         }
         Asker::Waiting { secret, user } => (secret, user),
     };
+    let finished = challenge::finish(app, call, &tx, secret, user).await?;
     call.aside.cookies([challenge::forget(call)]);
-    if challenge::consume(app, call, &tx, secret).await? != Some(user.id) {
+    if !finished {
         return Err(INVALID_COOKIE.into());
     }
     let sign_in = SignIn {
@@ -184,8 +193,7 @@ pub(super) async fn admit(
         dont_remember: cookies::dont_remember(app, call),
     };
     let started = session::start_in(app, call, &tx, sign_in).await?;
-    let trusts = trust_device && app.config.two_factor.trust_device > 0;
-    let trusted = if trusts { Some(trust::trust(app, call, &tx, user).await?) } else { None };
+    let trusted = trust::trust_if(app, call, &tx, user, trust_device).await?;
     tx.commit().await?;
     let answer = proven_body(app, &started.token, user)?.signed_in(app, call, &started);
     // A trusted browser remembers, whatever was said before; Better Auth takes the mark back, too.

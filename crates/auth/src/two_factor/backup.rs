@@ -1,6 +1,7 @@
 //! `POST /two-factor/generate-backup-codes` and `/two-factor/verify-backup-code`: codes on paper, each good once.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use deadpool_postgres::Transaction;
 use gatepost_protocol::{body::Shown, random};
 use serde::Serialize;
 use serde_json::json;
@@ -117,17 +118,7 @@ async fn verify_backup_code(app: App, call: Call) -> Result<Answer> {
     let user = asker.user();
     let mut conn = connection(&app).await?;
     let tx = conn.transaction().await?;
-    let row = store::lock(&tx, user.id).await?.ok_or(BACKUP_CODES_NOT_ENABLED)?;
-    let tx = attempt::count(&app, &call, tx, &asker, &row).await?;
-    let mut codes = open(&app, &row.backup_codes)?;
-    let Some(used) = position(&codes, &body.code) else {
-        return Err(attempt::refuse(&app, &call, tx, &asker, INVALID_BACKUP_CODE).await);
-    };
-    codes.remove(used);
-    store::set_codes(&tx, row.id, &seal(&app, &codes)?).await?;
-    store::reset_failures(&tx, row.id).await?;
-    let event = Event::BackupCodeUsed { left: codes.len() };
-    events::record(&app, &tx, &call, event, Some(user.id)).await?;
+    let tx = prove(&app, &call, tx, &asker, &body.code).await?;
     if !body.disable_session {
         return attempt::admit(&app, &call, tx, &asker, body.trust_device).await;
     }
@@ -141,6 +132,32 @@ async fn verify_backup_code(app: App, call: Call) -> Result<Answer> {
     };
     tx.commit().await?;
     Answer::json(&UsedBody { token: token.map(Token::reveal), user: wire::user(&app, user) })
+}
+
+/// Counts a guess and judges it: the transaction goes on when it is right, and the code is used up.
+///
+/// # Errors
+/// `INVALID_BACKUP_CODE`, `BACKUP_CODES_NOT_ENABLED`, those of [`attempt::count`].
+pub(super) async fn prove<'a>(
+    app: &App,
+    call: &Call,
+    tx: Transaction<'a>,
+    asker: &Asker,
+    code: &str,
+) -> Result<Transaction<'a>> {
+    let user = asker.user();
+    let row = store::lock(&tx, user.id).await?.ok_or(BACKUP_CODES_NOT_ENABLED)?;
+    let tx = attempt::count(app, call, tx, asker, &row).await?;
+    let mut codes = open(app, &row.backup_codes)?;
+    let Some(used) = position(&codes, code) else {
+        return Err(attempt::refuse(app, call, tx, asker, INVALID_BACKUP_CODE).await);
+    };
+    codes.remove(used);
+    store::set_codes(&tx, row.id, &seal(app, &codes)?).await?;
+    store::reset_failures(&tx, row.id).await?;
+    let event = Event::BackupCodeUsed { left: codes.len() };
+    events::record(app, &tx, call, event, Some(user.id)).await?;
+    Ok(tx)
 }
 
 /// All are compared, whichever fits.

@@ -1,6 +1,6 @@
 //! Between the first factor and the second: a sign-in that waits, known by a signed cookie and a row.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::GenericClient;
 use gatepost_protocol::{
     cookie::{Opened, SetCookie, open},
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{FirstFactors, store, trust};
 use crate::{
+    anonymous,
     app::App,
     error::Result,
     events::{self, Event},
@@ -60,27 +61,61 @@ pub async fn challenge_after(
     conn: &impl GenericClient,
     sign_in: &SignIn<'_>,
 ) -> Result<Option<Pending>> {
-    let user = sign_in.user;
-    let config = &app.config.two_factor;
+    let Some(methods) = demanded(app, call, conn, sign_in).await? else { return Ok(None) };
+    // Looked for before its session ends.
+    let guest = anonymous::brought(app, call, conn, sign_in.user).await?;
+    session::end_replaced(app, call, conn).await?;
+    let secret = begin(app, call, conn, sign_in.user).await?;
+    if let Some(guest) = guest {
+        let (row, guest) = (guest_of(app, &secret), guest.to_string());
+        verification::create(conn, row, &guest, expires_at(app, call), call.now).await?;
+    }
+    Ok(Some(Pending { methods, cookies: cookies(app, call, &secret, sign_in.dont_remember) }))
+}
+
+/// By what a second factor may be proven before this sign-in goes on; `None`: none is asked for, or the browser is trusted.
+///
+/// # Errors
+/// Those of Postgres.
+pub(super) async fn demanded(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    sign_in: &SignIn<'_>,
+) -> Result<Option<Vec<&'static str>>> {
     if !is_asked(app, sign_in) {
         return Ok(None);
     }
-    let methods = methods(app, conn, user, &sign_in.method).await?;
+    let methods = methods(app, conn, sign_in.user, &sign_in.method).await?;
     // A mailed code after a mailed link proves nothing more.
     if methods.is_empty() && by_mail(&sign_in.method) {
         return Ok(None);
     }
-    if trust::renew(app, call, conn, user).await? {
-        return Ok(None);
-    }
-    session::end_replaced(app, call, conn).await?;
+    let trusted = trust::renew(app, call, conn, sign_in.user).await?;
+    Ok((!trusted).then_some(methods))
+}
+
+/// Writes down that a sign-in of this user waits; its secret.
+///
+/// # Errors
+/// Those of Postgres.
+pub(super) async fn begin(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    user: &User,
+) -> Result<String> {
     let secret = random::token(20);
-    let expires_at = call.now + TimeDelta::seconds(i64::from(config.challenge_expires_in));
-    let (owner, now) = (user.id.to_string(), call.now);
-    verification::create(conn, one_time(app, &secret), &owner, expires_at, now).await?;
-    verification::create(conn, attempts(app, &secret), "0", expires_at, now).await?;
+    let (owner, until) = (user.id.to_string(), expires_at(app, call));
+    verification::create(conn, one_time(app, &secret), &owner, until, call.now).await?;
+    verification::create(conn, attempts(app, &secret), "0", until, call.now).await?;
     events::record(app, conn, call, Event::TwoFactorAsked, Some(user.id)).await?;
-    Ok(Some(Pending { methods, cookies: cookies(app, call, &secret, sign_in.dont_remember) }))
+    Ok(secret)
+}
+
+/// When a sign-in that begins to wait now has waited too long.
+pub(super) fn expires_at(app: &App, call: &Call) -> DateTime<Utc> {
+    call.now + TimeDelta::seconds(i64::from(app.config.two_factor.challenge_expires_in))
 }
 
 /// Whether a second factor is asked for after this first one. For what proves an address beside its purpose and may sign
@@ -201,12 +236,21 @@ pub(super) fn attempts<'a>(app: &App, secret: &'a str) -> OneTime<'a> {
     OneTime { purpose: Purpose::TwoFactorAttempts, ..one_time(app, secret) }
 }
 
+fn guest_of<'a>(app: &App, secret: &'a str) -> OneTime<'a> {
+    OneTime { purpose: Purpose::TwoFactorGuest, ..one_time(app, secret) }
+}
+
 /// The secret of the sign-in that waits in this browser; not yet looked up.
 pub(super) fn presented(app: &App, call: &Call) -> Option<String> {
+    presented_as(app, call, PREFIX)
+}
+
+/// The same for a cookie whose value begins so.
+pub(super) fn presented_as(app: &App, call: &Call, prefix: &str) -> Option<String> {
     let cookies = call.cookies();
     let value = cookies.get(&call.mount.cookies.names.two_factor);
     app.config.secrets().find_map(|secret| match open(secret.as_bytes(), &value) {
-        Opened::Valid(value) => value.strip_prefix(PREFIX).map(str::to_owned),
+        Opened::Valid(value) => value.strip_prefix(prefix).map(str::to_owned),
         _ => None,
     })
 }
@@ -229,6 +273,30 @@ pub(super) async fn consume(
     verification::consume(conn, attempts(app, secret), call.now).await?;
     let owner = verification::consume(conn, one_time(app, secret), call.now).await?;
     Ok(owner.and_then(|owner| Uuid::parse_str(&owner).ok()))
+}
+
+/// The waiting sign-in of this user is over, and a session is to begin: the guest who signed in by it becomes the user.
+/// `false`: it was another user's, or somebody else finished it first.
+///
+/// # Errors
+/// Those of Postgres, and of the function that hands over what the guest owned.
+pub(super) async fn finish(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    secret: &str,
+    user: &User,
+) -> Result<bool> {
+    if consume(app, call, conn, secret).await? != Some(user.id) {
+        return Ok(false);
+    }
+    if app.config.features.anonymous {
+        let guest = verification::consume(conn, guest_of(app, secret), call.now).await?;
+        if let Some(guest) = guest.and_then(|guest| Uuid::parse_str(&guest).ok()) {
+            anonymous::link_guest(app, call, conn, guest, user).await?;
+        }
+    }
+    Ok(true)
 }
 
 /// Whose sign-in waits in this browser.
@@ -254,9 +322,10 @@ pub(crate) async fn complete(
     app: &App,
     call: &Call,
     conn: &impl GenericClient,
-    user: Uuid,
+    user: &User,
 ) -> Result<bool> {
     let Some(secret) = presented(app, call) else { return Ok(false) };
+    let finished = finish(app, call, conn, &secret, user).await?;
     call.aside.cookies([forget(call)]);
-    Ok(consume(app, call, conn, &secret).await? == Some(user))
+    Ok(finished)
 }

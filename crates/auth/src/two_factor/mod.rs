@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 mod attempt;
 mod backup;
 mod challenge;
+mod elsewhere;
 mod enable;
 mod otp;
 mod qr;
@@ -23,6 +24,7 @@ mod trust;
 
 pub use challenge::{Pending, challenge, challenge_after, is_asked};
 pub(crate) use challenge::{complete, waiting};
+pub use elsewhere::ask_here;
 pub use qr::svg;
 pub(crate) use required::{demand, is_owed};
 pub(crate) use trust::forget_devices;
@@ -171,5 +173,6 @@ pub(crate) fn endpoints(config: &Whole) -> Vec<Endpoint> {
     endpoints.push(totp::endpoint());
     endpoints.extend(otp::endpoints());
     endpoints.extend(backup::endpoints(passwordless));
+    endpoints.extend(elsewhere::endpoints());
     endpoints
 }

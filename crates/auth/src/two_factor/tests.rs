@@ -13,17 +13,14 @@ use super::svg;
 use crate::{
     config::Config,
     mail::Message,
-    testing::{Browser, PASSWORD, Reply, TestApp},
+    testing::{Authenticator, Browser, PASSWORD, Reply, TestApp},
 };
 
 const ADA: &str = "ada@example.com";
 
 /// The code that an authenticator shows now, or some steps later.
 fn code(app: &TestApp, uri: &str, later: u64) -> String {
-    let secret = uri.split("secret=").nth(1).unwrap().split('&').next().unwrap();
-    let key = totp::key(&format!("base32:{secret}")).unwrap();
-    let step = u64::try_from(app.app.clock.now().timestamp() / 30).unwrap();
-    totp::code(&key, step + later)
+    Authenticator::of(uri).code(app, later)
 }
 
 /// Ada, an authenticator's link and her backup codes.

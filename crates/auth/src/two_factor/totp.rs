@@ -51,15 +51,7 @@ async fn verify_totp(app: App, call: Call) -> Result<Answer> {
     let asker = Asker::of(&app, &call).await?;
     let mut conn = connection(&app).await?;
     let tx = conn.transaction().await?;
-    let row = store::lock(&tx, asker.user().id).await?.ok_or(TOTP_NOT_ENABLED)?;
-    if asker.is_waiting() && !row.is_set_up() {
-        return Err(TOTP_NOT_ENABLED.into());
-    }
-    let tx = attempt::count(&app, &call, tx, &asker, &row).await?;
-    if !is_right(&app, &call, &tx, &row, &body.code).await? {
-        return Err(attempt::refuse(&app, &call, tx, &asker, INVALID_CODE).await);
-    }
-    store::reset_failures(&tx, row.id).await?;
+    let (tx, row) = prove(&app, &call, tx, &asker, &body.code).await?;
     let Asker::SignedIn(caller) = &asker else {
         return attempt::admit(&app, &call, tx, &asker, body.trust_device).await;
     };
@@ -77,6 +69,29 @@ async fn verify_totp(app: App, call: Call) -> Result<Answer> {
     tx.commit().await?;
     // The body tells the session and the user as they were, as Better Auth's does; the cookie holds the new token.
     Ok(attempt::proven_body(&app, &caller.token, user)?.with_session(&app, &call, &rotated))
+}
+
+/// Counts a guess and judges it: the transaction goes on when it is right.
+///
+/// # Errors
+/// `INVALID_CODE`, `TOTP_NOT_ENABLED`, those of [`attempt::count`].
+pub(super) async fn prove<'a>(
+    app: &App,
+    call: &Call,
+    tx: Transaction<'a>,
+    asker: &Asker,
+    code: &str,
+) -> Result<(Transaction<'a>, store::Row)> {
+    let row = store::lock(&tx, asker.user().id).await?.ok_or(TOTP_NOT_ENABLED)?;
+    if asker.is_waiting() && !row.is_set_up() {
+        return Err(TOTP_NOT_ENABLED.into());
+    }
+    let tx = attempt::count(app, call, tx, asker, &row).await?;
+    if !is_right(app, call, &tx, &row, code).await? {
+        return Err(attempt::refuse(app, call, tx, asker, INVALID_CODE).await);
+    }
+    store::reset_failures(&tx, row.id).await?;
+    Ok((tx, row))
 }
 
 async fn is_right(

@@ -91,6 +91,24 @@ pub(super) async fn trust(
     Ok(profile.set_signed(&profile.names.trust_device, &value, key, Some(seconds)))
 }
 
+/// The same if the user wishes it and browsers may be trusted.
+///
+/// # Errors
+/// Those of Postgres.
+pub(super) async fn trust_if(
+    app: &App,
+    call: &Call,
+    conn: &impl GenericClient,
+    user: &User,
+    wished: bool,
+) -> Result<Option<SetCookie>> {
+    if wished && app.config.two_factor.trust_device > 0 {
+        trust(app, call, conn, user).await.map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 /// Takes the cookie back.
 pub(super) fn forget(call: &Call) -> SetCookie {
     call.mount.cookies.delete(&call.mount.cookies.names.trust_device)

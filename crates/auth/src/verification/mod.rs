@@ -79,6 +79,10 @@ pub enum Purpose {
     TwoFactor,
     /// Tries at such a sign-in, by the same secret. The value is their number.
     TwoFactorAttempts,
+    /// The guest who becomes the user of such a sign-in, by the same secret. The value is the guest's id.
+    TwoFactorGuest,
+    /// The page on another site that gets such a sign-in's session, by the same secret. The value is JSON.
+    TwoFactorReturn,
     /// Skipping the second factor in one browser. The value is the user's id.
     TrustDevice,
     /// Answering a WebAuthn challenge. The value is JSON.
@@ -98,6 +102,8 @@ impl Purpose {
             Self::OneTimeToken => "one-time-token:",
             Self::TwoFactor => "2fa-",
             Self::TwoFactorAttempts => "2fa-attempts-2fa-",
+            Self::TwoFactorGuest => "2fa-guest-",
+            Self::TwoFactorReturn => "2fa-return-",
             Self::TrustDevice => "trust-device-",
             Self::Passkey => "passkey:",
             Self::OauthState => "auth-state:",

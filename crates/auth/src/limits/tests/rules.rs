@@ -30,6 +30,7 @@ fn rl_01_paths_have_the_limits_of_better_auth() {
         ("/magic-link/verify", (60, 5)),
         ("/phone-number/send-otp", (60, 10)),
         ("/two-factor/verify-totp", (10, 3)),
+        ("/second-factor", (60, 20)),
         ("/device", (1800, 5)),
         ("/device/code", (10, 100)),
         ("/get-session", (10, 100)),

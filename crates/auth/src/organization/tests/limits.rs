@@ -106,6 +106,64 @@ async fn or_14_one_of_many_gets_a_slug() {
 }
 
 #[tokio::test]
+async fn or_14_reserved_and_confusable_slugs_are_refused_wherever_one_is_chosen() {
+    let app = server(|config| config.organization.reserved_slugs.push("acme".to_owned())).await;
+    let mut ada = app.signed_up("ada").await;
+    let id = created(&app, &mut ada, "a-1_b").await;
+    let long = "a".repeat(64);
+    for slug in [
+        "Admin",
+        "admin",
+        "\u{430}dmin",
+        "api",
+        "..",
+        ".",
+        "a/b",
+        "a b",
+        "-a",
+        "a-",
+        "_",
+        "ACME",
+        "acme",
+        "%61dmin",
+        "a\u{200b}b",
+        "ﬁ",
+        "a\n",
+        &long,
+    ] {
+        let asked = [
+            ("create", json!({ "name": "A", "slug": slug })),
+            ("update", json!({ "organizationId": id, "data": { "slug": slug } })),
+            ("check-slug", json!({ "slug": slug })),
+        ];
+        for (path, body) in asked {
+            let reply = ada.post(&app, &format!("/organization/{path}"), body).await;
+            let seen = (reply.status.as_u16(), reply.code());
+            assert_eq!(seen, (400, "ORGANIZATION_SLUG_NOT_ALLOWED"), "{path} {slug:?}");
+        }
+    }
+    for slug in ["a", "7", &"a".repeat(63), "admins", "018f-4c"] {
+        let reply = ada.post(&app, "/organization/check-slug", json!({ "slug": slug })).await;
+        assert_eq!(reply.status, 200, "{slug}: {}", reply.text);
+    }
+    // Adopted with its organization: it is sent back with what changes, and stays.
+    app.sql("update neon_auth.organization set slug = 'Old Name'").await;
+    let data = json!({ "name": "New", "slug": "Old Name" });
+    let body = json!({ "organizationId": id, "data": data });
+    let reply = ada.post(&app, "/organization/update", body).await;
+    assert_eq!((reply.status.as_u16(), &reply.body["slug"]), (200, &json!("Old Name")));
+}
+
+#[tokio::test]
+async fn a_setting_takes_every_slug_as_better_auth_does() {
+    let app = server(|config| config.organization.any_slug = true).await;
+    let mut ada = app.signed_up("ada").await;
+    for slug in ["Admin", "spaces and / slashes"] {
+        created(&app, &mut ada, slug).await;
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_create_is_told_so() {
     let app = server(|config| config.organization.allow_user_to_create = false).await;
     let mut ada = app.signed_up("ada").await;

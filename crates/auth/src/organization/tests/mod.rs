@@ -8,4 +8,4 @@ mod matrix;
 mod own_roles;
 mod owners;
 mod tenants;
-mod world;
+pub(crate) mod world;

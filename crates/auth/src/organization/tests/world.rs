@@ -23,12 +23,12 @@ pub(super) async fn server(change: impl FnOnce(&mut Config)) -> TestApp {
 }
 
 /// A text in an answer.
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
 /// A new organization of the browser's user; its id.
-pub(super) async fn created(app: &TestApp, owner: &mut Browser, slug: &str) -> String {
+pub(crate) async fn created(app: &TestApp, owner: &mut Browser, slug: &str) -> String {
     let reply =
         owner.post(app, "/organization/create", json!({ "name": slug, "slug": slug })).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
@@ -36,7 +36,7 @@ pub(super) async fn created(app: &TestApp, owner: &mut Browser, slug: &str) -> S
 }
 
 /// An invitation; its id.
-pub(super) async fn invited(
+pub(crate) async fn invited(
     app: &TestApp,
     by: &mut Browser,
     organization: &str,
@@ -50,7 +50,7 @@ pub(super) async fn invited(
 }
 
 /// A new user who joined through an invitation; the browser and the member id.
-pub(super) async fn joined(
+pub(crate) async fn joined(
     app: &TestApp,
     by: &mut Browser,
     organization: &str,

@@ -1,4 +1,5 @@
 mod provider;
+mod second_factor;
 
 use futures_util::future::join_all;
 use http::{HeaderMap, Method, StatusCode};

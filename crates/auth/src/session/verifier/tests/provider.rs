@@ -13,19 +13,24 @@ use url::Url;
 
 use super::{SESSION, Visitor, assert_nothing, exchange, sessions, set, verifier_in};
 use crate::{
-    config::SocialProvider,
+    config::{Config, SocialProvider},
     testing::{APP, Browser, PASSWORD, TestApp},
 };
 
 const SECRET: &str = "of-the-provider";
 
-struct World {
-    app: TestApp,
+pub(super) struct World {
+    pub(super) app: TestApp,
     provider: axum::Router,
 }
 
 /// A server that knows a provider.
-async fn world() -> World {
+pub(super) async fn world() -> World {
+    world_with(|_| {}).await
+}
+
+/// The same with changed settings.
+pub(super) async fn world_with(change: impl FnOnce(&mut Config)) -> World {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let app = TestApp::with(|config| {
@@ -39,6 +44,7 @@ async fn world() -> World {
             ..SocialProvider::default()
         };
         config.social.providers.insert("google".to_owned(), google);
+        change(config);
     })
     .await;
     let clock = app.app.clone();
@@ -63,7 +69,7 @@ async fn world() -> World {
 
 impl World {
     /// Starts a sign-in; the address at the provider.
-    async fn start(&self, page: &mut Browser, more: serde_json::Value) -> String {
+    pub(super) async fn start(&self, page: &mut Browser, more: serde_json::Value) -> String {
         let mut body = json!({ "provider": "google", "callbackURL": format!("{APP}/dash?keep=1") });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let reply = page.post(&self.app, "/sign-in/social", body).await;
@@ -72,7 +78,7 @@ impl World {
     }
 
     /// Decides at the provider; the callback address.
-    async fn decide(&self, url: &str, decision: &str) -> String {
+    pub(super) async fn decide(&self, url: &str, decision: &str) -> String {
         let path = Url::parse(url).unwrap();
         let uri = format!("{}?{}&{decision}", path.path(), path.query().unwrap());
         let request = Request::get(uri).body(Body::empty()).unwrap();
