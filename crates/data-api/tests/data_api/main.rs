@@ -6,6 +6,8 @@ mod advice;
 mod attacks;
 #[cfg(test)]
 mod doors;
+#[cfg(test)]
+mod operation;
 mod plans;
 #[cfg(test)]
 mod protocol;
