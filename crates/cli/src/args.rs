@@ -85,6 +85,22 @@ pub(crate) struct DataApi {
     #[command(subcommand)]
     pub(crate) command: Option<DataApiCommand>,
 
+    /// Print an example configuration file
+    #[arg(short, long, conflicts_with_all = ["dump_config", "dump_schema", "ready"])]
+    pub(crate) example: bool,
+
+    /// Print the settings in force, secrets included
+    #[arg(long, conflicts_with_all = ["dump_schema", "ready"])]
+    pub(crate) dump_config: bool,
+
+    /// Print what is known of the database's schemas, as JSON
+    #[arg(long, conflicts_with = "ready")]
+    pub(crate) dump_schema: bool,
+
+    /// Ask the admin server of a running Data API with this configuration whether it is ready
+    #[arg(long)]
+    pub(crate) ready: bool,
+
     /// PostgREST's configuration file; `PGRST_*` variables win over it
     #[arg(value_name = "CONF")]
     pub(crate) file: Option<PathBuf>,

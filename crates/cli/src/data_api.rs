@@ -4,13 +4,14 @@ pub(crate) mod door;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use gatepost_data_api::{
     Config, ConfigSource, RunError,
     advise::{Advice, advise},
-    config::Safety,
+    config::{EXAMPLE, Safety},
     schema, types,
 };
+use gatepost_outbound::{Outbound, Reach, Request};
 use gatepost_postgres::connect;
 use tokio::sync::watch;
 use tokio_postgres::Client;
@@ -22,7 +23,7 @@ use crate::{
     serve::{self, Signals},
 };
 
-/// Serves, advises or prints types.
+/// Serves, advises, prints types, settings or schemas.
 ///
 /// # Errors
 /// [`Refused`] for a configuration that cannot be used; findings of `advise`; a database that cannot be reached.
@@ -40,18 +41,55 @@ pub(crate) fn run(
         Some(DataApiCommand::Types { lang, inspected }) => {
             runtime.block_on(print_types(lang, &inspected, &process))
         }
+        None if options.example => output::print(EXAMPLE),
+        None if options.dump_config => output::print(
+            &runtime.block_on(source(options).dump()).map_err(|error| refusal(error.into()))?,
+        ),
+        None if options.dump_schema => {
+            let catalog = runtime.block_on(source(options).catalog())?;
+            output::print(&format!("{}\n", catalog.to_json()))
+        }
+        None if options.ready => runtime.block_on(ask_ready(&source(options))),
         None => {
             let context = runtime.enter();
             let logging = log::start(&process.log, &process.telemetry)?;
-            let source = ConfigSource { path: options.file, environment: config::of_data_api() };
             let limit = Duration::from_secs(process.shutdown_timeout);
-            let served = runtime.block_on(serve(source, limit));
+            let served = runtime.block_on(serve(source(options), limit));
             drop(logging);
             drop(context);
             // What is under way beyond the limit must not hold the process.
             runtime.shutdown_background();
             served
         }
+    }
+}
+
+fn source(options: DataApi) -> ConfigSource {
+    ConfigSource { path: options.file, environment: config::of_data_api() }
+}
+
+/// Prints the address of the admin server that says it is ready.
+async fn ask_ready(source: &ConfigSource) -> anyhow::Result<()> {
+    let config = source.base().map_err(|error| refusal(error.into()))?;
+    let url = ready_url(&config)?;
+    let outbound = Outbound::new(Reach::Anywhere)?;
+    let answer = outbound.send(Request::get(&url)).await.with_context(|| url.clone())?;
+    ensure!(answer.status.is_success(), "{url}: {}", answer.status);
+    output::print(&format!("OK: {url}\n"))
+}
+
+fn ready_url(config: &Config) -> anyhow::Result<String> {
+    let port = config.admin_server_port.filter(|_| config.admin_server_unix_socket.is_none());
+    let port = port.context("there is no admin server to ask: set admin-server-port")?;
+    let host = config.admin_server_host.as_str();
+    match host {
+        "*" | "*4" | "!4" | "*6" | "!6" => bail!(
+            "the address {host} of the admin server says not where it is: set admin-server-host, or server-host, to \"localhost\""
+        ),
+        host if host.contains(':') && !host.starts_with('[') => {
+            Ok(format!("http://[{host}]:{port}/ready"))
+        }
+        host => Ok(format!("http://{host}:{port}/ready")),
     }
 }
 
@@ -71,7 +109,7 @@ async fn serve(source: ConfigSource, limit: Duration) -> anyhow::Result<()> {
 fn refusal(error: RunError) -> anyhow::Error {
     match error {
         RunError::Config(_) => Refused(vec![error.to_string()]).into(),
-        RunError::Io(_) => error.into(),
+        RunError::Io(_) | RunError::Database(_) => error.into(),
     }
 }
 

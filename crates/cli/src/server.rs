@@ -18,6 +18,7 @@ use std::{
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use futures_util::FutureExt;
+use gatepost_data_api::Typed;
 use http::{Request, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::{
@@ -137,7 +138,9 @@ impl Connection {
             heard.store(true, Ordering::Relaxed);
             answer(router.clone(), request, peer)
         });
-        let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        // curl sends `data->>name` to the Data API as it stands.
+        let stream = TokioIo::new(Typed::new(stream));
+        let connection = http.serve_connection_with_upgrades(stream, service);
         let mut connection = std::pin::pin!(watcher.watch(connection.into_owned()));
         // Nothing limits the time until it is known which version of HTTP a client speaks.
         if let Ok(ended) = timeout(HEAD, &mut connection).await {

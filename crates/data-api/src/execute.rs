@@ -260,6 +260,12 @@ async fn judge(
 }
 
 impl Transaction {
+    /// The statements between BEGIN and COMMIT.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let all = [&self.settings].into_iter().chain(&self.pre_request);
+        all.chain(self.work.statements()).map(|statement| statement.text.clone()).collect()
+    }
+
     /// Parameters of the statement that has most.
     pub fn most_parameters(&self) -> usize {
         let all = self.work.statements().into_iter().chain([&self.settings]);

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
-use crate::config::{Config, OpenApiMode};
+use crate::access_log::Handled;
+use crate::config::{Config, LogLevel, OpenApiMode};
 use crate::door::Door;
 use crate::error::{ApiError, ErrorKind};
 use crate::execute::{self, Condition, End, Failure, Outcome, Transaction, Work};
@@ -40,22 +41,35 @@ impl Timings {
 
 /// Answers a request. Every error is an answer too.
 pub async fn handle(state: &State, http: HttpRequest, now: DateTime<Utc>) -> ApiResponse {
+    let mut handled = Handled::default();
+    let mut response = judge(state, http, now, &mut handled).await;
+    response.extensions_mut().insert(handled);
+    response
+}
+
+async fn judge(
+    state: &State,
+    http: HttpRequest,
+    now: DateTime<Utc>,
+    handled: &mut Handled,
+) -> ApiResponse {
     let config = state.config();
     let http = Arc::new(http);
     let begun = Instant::now();
     let identity = match door::identify(state, &config, &http.headers, now).await {
         Ok(identity) => identity,
-        Err(error) => return refuse(&config, &error),
+        Err(error) => return refuse(state, &config, &error),
     };
+    handled.role = Some(identity.role.clone());
     let largest = config.safety.roles.get(&identity.role).and_then(|limits| limits.max_body);
     if largest.is_some_and(|largest| http.body.len() > largest) {
-        return refuse(&config, &too_large());
+        return refuse(state, &config, &too_large());
     }
-    match answer(state, &config, &http, &identity, begun).await {
+    match answer(state, &config, &http, &identity, begun, handled).await {
         Ok(response) => response,
         Err(error) => {
             let error = if config.safety.terse_errors { discreet(error, &http) } else { error };
-            let mut response = refuse(&config, &error);
+            let mut response = refuse(state, &config, &error);
             // A right that is missing, a policy that says no: what an administrator can have explained.
             if matches!(error.code.as_str(), "42501" | "GPDA001")
                 && matches!(state.door(), Door::Neon(_))
@@ -69,13 +83,13 @@ pub async fn handle(state: &State, http: HttpRequest, now: DateTime<Utc>) -> Api
     }
 }
 
-fn refuse(config: &Config, error: &ApiError) -> ApiResponse {
-    if error.status >= 500 {
+fn refuse(state: &State, config: &Config, error: &ApiError) -> ApiResponse {
+    if error.status >= 500 && config.log_level >= LogLevel::Error {
         tracing::error!(code = error.code, message = error.message, "request failed");
     }
     let mut response = respond::error(error, config.minimal_errors);
     if error.status == 503 {
-        response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
+        response.headers_mut().insert("retry-after", HeaderValue::from(state.retry_after()));
     }
     response
 }
@@ -86,6 +100,7 @@ async fn answer(
     http: &HttpRequest,
     identity: &Identity,
     begun: Instant,
+    handled: &mut Handled,
 ) -> Result<ApiResponse, ApiError> {
     let mut clock = begun;
     let mut lap = move || {
@@ -108,7 +123,11 @@ async fn answer(
     let parse = lap();
     let plan = plan::plan(config, &catalog, &request, &identity.role)?;
     let planned = lap();
-    let outcome = match transaction(config, http, &request, &plan, identity) {
+    let transaction = transaction(config, http, &request, &plan, identity);
+    if config.log_query {
+        handled.statements = transaction.iter().flat_map(Transaction::texts).collect();
+    }
+    let outcome = match transaction {
         None => None,
         Some(transaction) => Some(execute(state, config, transaction, identity).await?),
     };
@@ -316,6 +335,8 @@ fn finish(config: &Config, plan: &Plan, timings: &Timings, response: &mut ApiRes
             && !renamed.is_empty()
             && let Ok(value) = HeaderValue::from_str(&legacy_warning(&renamed))
         {
+            let names = renamed.join(", ");
+            tracing::warn!(names, "embedded resources with an alias are named by their relation");
             headers.insert("warning", value);
         }
     }

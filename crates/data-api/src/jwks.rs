@@ -28,6 +28,8 @@ pub async fn refresh(state: &State) {
     let config = state.config();
     let Some(url) = &config.jwt_keys_url else { return };
     match fetch(url).await {
+        // Another URL may have been configured meanwhile.
+        Ok(_) if state.config().jwt_keys_url.as_ref() != Some(url) => {}
         Ok(keys) => {
             state.set_remote_keys(keys);
             state.cache().clear();
@@ -36,9 +38,14 @@ pub async fn refresh(state: &State) {
     }
 }
 
-/// Fetches the keys again and again: one call at a time, and a pause after each.
+/// Fetches the keys again and again: one call at a time, and a pause after each. Without a URL it waits for one.
 pub async fn keep_fresh(state: State) {
     loop {
+        if state.config().jwt_keys_url.is_none() {
+            state.keys_wanted().await;
+            refresh(&state).await;
+            continue;
+        }
         let (pause, age) = match state.remote_keys() {
             Some(_) => (COOLDOWN, EVERY - COOLDOWN),
             None => (RETRY, Duration::ZERO),

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, PoolError};
 use gatepost_postgres::{Pool, PoolOptions};
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, ConfigError};
 use crate::door::Door;
@@ -35,14 +36,27 @@ pub struct Counters {
     pub pool_timeouts: AtomicU64,
 }
 
+/// Where requests are taken.
+#[derive(Clone)]
+enum Listening {
+    NotYet,
+    Tcp,
+    Unix(PathBuf),
+}
+
 struct Inner {
     config: RwLock<Arc<Config>>,
+    config_changed: watch::Sender<()>,
     catalog: RwLock<Option<Arc<Catalog>>>,
     remote_keys: RwLock<Option<Arc<Keys>>>,
     pool: Pool,
     cache: Cache<Map<String, Value>>,
     counters: Counters,
     loading: AtomicBool,
+    loaded: AtomicBool,
+    retry_after: AtomicU64,
+    listening: RwLock<Listening>,
+    fresh_since: RwLock<Option<Instant>>,
     door: Door,
     seen: Mutex<HashSet<u64>>,
     gate: Gate,
@@ -88,11 +102,16 @@ impl State {
         Ok(Self(Arc::new(Inner {
             cache: Cache::new(config.jwt_cache_max_entries),
             config: RwLock::new(Arc::new(config)),
+            config_changed: watch::Sender::new(()),
             catalog: RwLock::new(None),
             remote_keys: RwLock::new(None),
             pool,
             counters: Counters::default(),
             loading: AtomicBool::new(false),
+            loaded: AtomicBool::new(false),
+            retry_after: AtomicU64::new(1),
+            listening: RwLock::new(Listening::NotYet),
+            fresh_since: RwLock::new(None),
             door,
             seen: Mutex::new(HashSet::new()),
             gate: Gate::default(),
@@ -108,8 +127,21 @@ impl State {
 
     /// Replaces the configuration. Tokens are checked anew: their keys may have changed.
     pub fn set_config(&self, config: Config) {
+        let before = self.config();
+        let elsewhere = before.jwt_keys_url != config.jwt_keys_url;
+        self.0.cache.set_limit(config.jwt_cache_max_entries);
         write(&self.0.config, Arc::new(config));
+        if elsewhere {
+            write(&self.0.remote_keys, None);
+            self.want_keys();
+        }
         self.0.cache.clear();
+        self.0.config_changed.send_replace(());
+    }
+
+    /// Hears of every new configuration.
+    pub(crate) fn config_changes(&self) -> watch::Receiver<()> {
+        self.0.config_changed.subscribe()
     }
 
     /// The catalogue in force.
@@ -120,8 +152,10 @@ impl State {
     /// Replaces the catalogue.
     pub fn set_catalog(&self, catalog: Catalog) {
         write(&self.0.catalog, Some(Arc::new(catalog)));
-        // What is prepared may mean something else by now.
+        // What is prepared may mean something else by now, and the settings of the login role may have changed: connections
+        // from before are not used again.
         self.0.pool.manager().statement_caches.clear();
+        write(&self.0.fresh_since, Some(Instant::now()));
     }
 
     /// Keys fetched from a URL, if that is how they are configured.
@@ -181,13 +215,37 @@ impl State {
     }
 
     /// Marks a load as over.
-    pub fn end_loading(&self) {
+    pub fn end_loading(&self, done: bool) {
+        self.0.loaded.store(done, Ordering::Release);
         self.0.loading.store(false, Ordering::Release);
     }
 
-    /// Whether the catalogue is being loaded.
-    pub fn is_loading(&self) -> bool {
-        self.0.loading.load(Ordering::Acquire)
+    /// Whether there is a catalogue, and the last attempt at loading one did not fail.
+    pub fn is_loaded(&self) -> bool {
+        self.0.loaded.load(Ordering::Acquire)
+    }
+
+    /// Requests are taken from now on, at a Unix socket or over TCP.
+    pub(crate) fn set_listening(&self, socket: Option<PathBuf>) {
+        write(&self.0.listening, socket.map_or(Listening::Tcp, Listening::Unix));
+    }
+
+    /// Whether requests are taken; a socket that was removed takes none.
+    pub(crate) fn is_listening(&self) -> bool {
+        match read(&self.0.listening) {
+            Listening::NotYet => false,
+            Listening::Tcp => true,
+            Listening::Unix(path) => path.exists(),
+        }
+    }
+
+    /// Seconds until the database is tried again.
+    pub(crate) fn retry_after(&self) -> u64 {
+        self.0.retry_after.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_retry_after(&self, seconds: u64) {
+        self.0.retry_after.store(seconds, Ordering::Relaxed);
     }
 
     /// A place among the requests of a caller and of a role, where these are limited (DA-21).
@@ -211,9 +269,21 @@ impl State {
         ApiError::new(ErrorKind::PoolTimeout, why)
     }
 
-    /// A connection for one request.
+    /// A connection for one request, neither too old nor from before the catalogue in force.
     pub async fn connect(&self) -> Result<Object, ApiError> {
-        self.0.pool.get().await.map_err(|error| match error {
+        loop {
+            let connection = self.0.pool.get().await.map_err(|error| self.unconnected(&error))?;
+            let metrics = Object::metrics(&connection);
+            // One that was just made is good, whatever the limit.
+            if metrics.recycle_count == 0 || !self.is_outdated(metrics.created) {
+                return Ok(connection);
+            }
+            drop(Object::take(connection));
+        }
+    }
+
+    fn unconnected(&self, error: &PoolError) -> ApiError {
+        match error {
             PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
                 self.no_place("Timed out acquiring connection from connection pool.")
             }
@@ -222,6 +292,22 @@ impl State {
                 tracing::error!(error = %other, "cannot connect to the database");
                 ApiError::new(ErrorKind::Connection, "Database connection error.")
             }
-        })
+        }
+    }
+
+    fn is_outdated(&self, created: Instant) -> bool {
+        let longest = Duration::from_secs(self.config().db_pool_max_lifetime);
+        created.elapsed() > longest
+            || read(&self.0.fresh_since).is_some_and(|since| created < since)
+    }
+
+    /// Closes free connections that are too old or were not used for too long.
+    pub(crate) fn trim(&self) {
+        let idle = Duration::from_secs(self.config().db_pool_max_idletime);
+        let removed = self
+            .0
+            .pool
+            .retain(|_, metrics| !self.is_outdated(metrics.created) && metrics.last_used() <= idle);
+        drop(removed);
     }
 }

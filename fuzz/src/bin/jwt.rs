@@ -14,7 +14,7 @@ const SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","alg":"EdDS
 
 fuzz_target!(|bytes: &[u8]| {
     static SECRET: LazyLock<Keys> = LazyLock::new(|| {
-        Keys::from_secret("reallyreallyreallyreallyverysafe", false).expect("keys")
+        Keys::from_secret(b"reallyreallyreallyreallyverysafe", false).expect("keys")
     });
     static PUBLIC: LazyLock<Keys> =
         LazyLock::new(|| Keys::from_json(SET.as_bytes()).expect("keys"));

@@ -1,12 +1,22 @@
 //! Where the role is found among the claims: RFC 9535 (`$.a.b[0]`) and PostgREST's older notation (`.a.b[0]`).
 
 use serde_json::Value;
+use serde_json_path::JsonPath;
 
 use super::ConfigError;
 
 /// A path into the claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimPath(Vec<Step>);
+pub struct ClaimPath {
+    text: String,
+    notation: Notation,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Notation {
+    Standard(JsonPath),
+    Older(Vec<Step>),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
@@ -34,27 +44,41 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 
 impl Default for ClaimPath {
     fn default() -> Self {
-        Self(vec![Step::Key("role".to_owned())])
+        // The same as `$.role`, without anything that could fail.
+        let notation = Notation::Older(vec![Step::Key("role".to_owned())]);
+        Self { text: "$.role".to_owned(), notation }
     }
 }
 
 impl ClaimPath {
     /// Reads either notation.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let wrong = || ConfigError(format!("failed to parse role-claim-key value ({text})"));
-        let mut rest = text.strip_prefix('$').unwrap_or(text);
-        let mut steps = Vec::new();
-        while !rest.is_empty() {
-            let (step, left) = step(rest).ok_or_else(wrong)?;
-            steps.push(step);
-            rest = left;
-        }
-        if steps.is_empty() { Err(wrong()) } else { Ok(Self(steps)) }
+        let notation = match text.starts_with('$') {
+            true => JsonPath::parse(text).ok().map(Notation::Standard),
+            false => steps(text).map(Notation::Older),
+        };
+        let notation = notation
+            .ok_or_else(|| ConfigError(format!("failed to parse role-claim-key value ({text})")))?;
+        Ok(Self { text: text.to_owned(), notation })
     }
 
-    /// The value at the path.
+    /// The path as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is written as PostgREST before version 16 read it.
+    pub fn is_older(&self) -> bool {
+        !self.text.starts_with('$')
+    }
+
+    /// The first value that the path leads to.
     pub fn find<'a>(&self, claims: &'a Value) -> Option<&'a Value> {
-        self.0.iter().try_fold(claims, |value, step| match step {
+        let steps = match &self.notation {
+            Notation::Standard(path) => return path.query(claims).first(),
+            Notation::Older(steps) => steps,
+        };
+        steps.iter().try_fold(claims, |value, step| match step {
             Step::Key(key) => value.get(key),
             Step::Index(index) => value.get(index),
             Step::First(comparison, text) => value.as_array()?.iter().find(|element| {
@@ -68,6 +92,17 @@ impl ClaimPath {
             }),
         })
     }
+}
+
+fn steps(text: &str) -> Option<Vec<Step>> {
+    let mut rest = text;
+    let mut steps = Vec::new();
+    while !rest.is_empty() {
+        let (step, left) = step(rest)?;
+        steps.push(step);
+        rest = left;
+    }
+    (!steps.is_empty()).then_some(steps)
 }
 
 fn step(text: &str) -> Option<(Step, &str)> {

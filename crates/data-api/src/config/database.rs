@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use super::Config;
 
@@ -53,7 +54,7 @@ pub async fn settings(
     if let Some(function) = &config.db_pre_config {
         let query =
             format!("SELECT x, current_setting(x, true) FROM {function}() _, unnest($1::text[]) x");
-        for row in client.query(&query, &[&names]).await? {
+        for row in client.query_typed(&query, &[(&names, Type::TEXT_ARRAY)]).await? {
             if let (Ok(name), Ok(Some(value))) =
                 (row.try_get::<_, String>(0), row.try_get::<_, Option<String>>(1))
             {
@@ -68,7 +69,7 @@ pub async fn settings(
           AND r.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
           AND split_part(s, '=', 1) = ANY($1)
         ORDER BY r.setdatabase";
-    for row in client.query(query, &[&names]).await? {
+    for row in client.query_typed(query, &[(&names, Type::TEXT_ARRAY)]).await? {
         found.insert(row.try_get(0)?, row.try_get(1)?);
     }
     Ok(found

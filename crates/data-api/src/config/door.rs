@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::parse::invalid;
+use super::values::invalid;
 use super::{Config, ConfigError, RoleLimits, Safety};
 
 /// What the door within the server is told; everything else is PostgREST's default.

@@ -3,20 +3,27 @@
 //! The environment is an argument: only the program reads it.
 
 mod claim_path;
+mod connection;
 pub mod database;
 mod door;
+mod dump;
 mod file;
 mod parse;
+mod password_file;
 mod safety;
+mod source;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use claim_path::ClaimPath;
+pub(crate) use connection::for_writing;
 pub use database::RoleSettings;
 pub use door::DoorSettings;
+pub use dump::{EXAMPLE, dump};
 pub use safety::{RoleLimits, Safety};
 
 use crate::ident::Name;
@@ -36,6 +43,21 @@ pub enum OpenApiMode {
     IgnorePrivileges,
     /// Show nothing.
     Disabled,
+}
+
+/// `log-level`: which requests have a line in the log. Each level has what the one before has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// None.
+    Crit,
+    /// Status 500 and above.
+    Error,
+    /// Status 400 and above.
+    Warn,
+    /// All.
+    Info,
+    /// All, and what happens inside.
+    Debug,
 }
 
 /// Configuration.
@@ -67,6 +89,12 @@ pub struct Config {
     pub db_pool: usize,
     /// `db-pool-acquisition-timeout`, seconds
     pub db_pool_acquisition_timeout: u64,
+    /// `db-pool-automatic-recovery`
+    pub db_pool_automatic_recovery: bool,
+    /// `db-pool-max-idletime`, seconds
+    pub db_pool_max_idletime: u64,
+    /// `db-pool-max-lifetime`, seconds
+    pub db_pool_max_lifetime: u64,
     /// `db-pre-config`
     pub db_pre_config: Option<Name>,
     /// `db-pre-request`
@@ -81,8 +109,10 @@ pub struct Config {
     pub db_tx_allow_override: bool,
     /// `db-tx-end = rollback…`
     pub db_tx_rollback: bool,
-    /// `db-uri`
+    /// `db-uri`, completed by libpq's variables and the password file: a URL
     pub db_uri: String,
+    /// `db-uri` as it was given
+    pub db_uri_text: String,
     /// Keys of `jwt-secret`
     pub jwt_keys: Option<Keys>,
     /// `jwt-secret` when it is the URL of a key set
@@ -94,7 +124,9 @@ pub struct Config {
     /// `jwt-cache-max-entries`
     pub jwt_cache_max_entries: usize,
     /// `log-level`
-    pub log_level: String,
+    pub log_level: LogLevel,
+    /// `log-query`
+    pub log_query: bool,
     /// `openapi-mode`
     pub openapi_mode: OpenApiMode,
     /// `openapi-security-active`
@@ -107,6 +139,8 @@ pub struct Config {
     pub server_host: String,
     /// `server-port`
     pub server_port: u16,
+    /// `server-reuseport`
+    pub server_reuseport: bool,
     /// `server-trace-header`
     pub server_trace_header: Option<String>,
     /// `server-timing-enabled`
@@ -121,6 +155,10 @@ pub struct Config {
     pub admin_server_host: String,
     /// `admin-server-port`
     pub admin_server_port: Option<u16>,
+    /// `admin-server-unix-socket`
+    pub admin_server_unix_socket: Option<PathBuf>,
+    /// `admin-server-unix-socket-mode`, as in chmod
+    pub admin_server_unix_socket_mode: u32,
     /// Settings of impersonated roles, from the database.
     pub role_settings: RoleSettings,
     /// Refusals beyond PostgREST's.
@@ -143,10 +181,13 @@ pub fn read(
     environment: &BTreeMap<String, String>,
     database: &BTreeMap<String, String>,
 ) -> Result<Config, ConfigError> {
-    let text = match path {
-        None => String::new(),
+    Config::parse(&text(path)?, environment, database)
+}
+
+fn text(path: Option<&Path>) -> Result<String, ConfigError> {
+    match path {
+        None => Ok(String::new()),
         Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?,
-    };
-    Config::parse(&text, environment, database)
+            .map_err(|error| ConfigError(format!("{}: {error}", path.display()))),
+    }
 }

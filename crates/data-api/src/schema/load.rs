@@ -24,6 +24,9 @@ pub enum LoadError {
     /// A row was not what the query promises.
     #[error("the catalogue query returned something unexpected: {0}")]
     Decode(#[from] serde_json::Error),
+    /// An exposed schema is not there, or not yet.
+    #[error("there is no schema {0}")]
+    Missing(String),
     /// The server is stopping.
     #[error("interrupted")]
     Interrupted,
@@ -85,6 +88,10 @@ fn decode<T: DeserializeOwned>(rows: &[String]) -> Result<Vec<T>, LoadError> {
 
 /// Reads everything planning needs. The work of putting it together is done off the threads that serve requests.
 pub async fn load(client: &mut Client, config: &Config) -> Result<Catalog, LoadError> {
+    let missing = super::missing(client, &config.db_schemas).await?;
+    if !missing.is_empty() {
+        return Err(LoadError::Missing(missing.join(", ")));
+    }
     let transaction = client
         .build_transaction()
         .read_only(true)

@@ -1,5 +1,6 @@
 //! The catalogue: what the database exposes. Loaded in the background, an input to planning.
 
+mod dump;
 mod handlers;
 mod load;
 mod nodes;
@@ -18,6 +19,8 @@ pub use load::load;
 pub use relationships::{Cardinality, Junction, Relationship};
 pub use routines::{OpenDefiner, Parameter, Returns, Routine, Volatility};
 pub use tables::{Column, Table};
+
+use tokio_postgres::types::Type;
 
 use crate::ident::{CatalogSql, Name};
 
@@ -51,7 +54,12 @@ pub async fn missing(
 ) -> Result<Vec<String>, tokio_postgres::Error> {
     let query = "SELECT name FROM unnest($1::text[]) name
         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = name)";
-    client.query(query, &[&schemas]).await?.iter().map(|row| row.try_get(0)).collect()
+    client
+        .query_typed(query, &[(&schemas, Type::TEXT_ARRAY)])
+        .await?
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect()
 }
 
 impl Catalog {

@@ -165,7 +165,7 @@ pub(super) const VIEWS: &str = "
       'oid', c.oid::bigint, 'schema', n.nspname, 'name', c.relname,
       'exposed', n.nspname = ANY($1),
       'definition', r.ev_action::text,
-      'columns', (SELECT json_agg(json_build_array(a.attnum, a.attname) ORDER BY a.attnum)
+      'columns', (SELECT coalesce(json_agg(json_build_array(a.attnum, a.attname) ORDER BY a.attnum), '[]')
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
     )::text
     FROM pg_class c

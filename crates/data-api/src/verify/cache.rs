@@ -1,13 +1,13 @@
 //! Remembers verified tokens, so that a signature is checked once.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A bounded map from token to claims. Times are checked on every request, not cached.
 pub struct Cache<Claims> {
     entries: Mutex<HashMap<String, (Arc<Claims>, u64)>>,
-    limit: usize,
+    limit: AtomicUsize,
     tick: AtomicU64,
     /// Look-ups so far.
     pub requests: AtomicU64,
@@ -28,12 +28,17 @@ impl<Claims> Cache<Claims> {
     pub fn new(limit: usize) -> Self {
         Self {
             entries: Mutex::new(HashMap::new()),
-            limit,
+            limit: AtomicUsize::new(limit),
             tick: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
         }
+    }
+
+    /// Another limit, for tokens to come.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Claims of a token seen before.
@@ -49,12 +54,13 @@ impl<Claims> Cache<Claims> {
 
     /// Remembers a token; when full, half of the tokens, those longest unused, make room.
     pub fn put(&self, token: &str, claims: Arc<Claims>) {
-        if self.limit == 0 {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit == 0 {
             return;
         }
         let now = self.tick.fetch_add(1, Ordering::Relaxed);
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= self.limit {
+        if entries.len() >= limit {
             let mut used: Vec<u64> = entries.values().map(|(_, used)| *used).collect();
             used.sort_unstable();
             let middle = used.get(used.len() / 2).copied().unwrap_or_default();

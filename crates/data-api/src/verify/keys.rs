@@ -57,14 +57,23 @@ struct JwkSet {
 
 impl Keys {
     /// Reads `jwt-secret`: a key set, a key or a shared secret, the last possibly base64.
-    pub fn from_secret(text: &str, base64: bool) -> Result<Self, String> {
+    pub fn from_secret(text: &[u8], base64: bool) -> Result<Self, String> {
         let secret = if base64 {
-            let standard = text.trim().replace('_', "/").replace('-', "+").replace('.', "=");
+            let standard: Vec<u8> = text
+                .trim_ascii()
+                .iter()
+                .map(|byte| match byte {
+                    b'_' => b'/',
+                    b'-' => b'+',
+                    b'.' => b'=',
+                    other => *other,
+                })
+                .collect();
             STANDARD
                 .decode(standard)
                 .map_err(|error| format!("jwt-secret is not base64: {error}"))?
         } else {
-            text.as_bytes().to_vec()
+            text.to_vec()
         };
         if let Ok(keys) = Self::from_json(&secret) {
             return Ok(keys);

@@ -15,6 +15,8 @@ mod guarded;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod operation;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod protocol;
