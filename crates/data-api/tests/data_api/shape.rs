@@ -11,8 +11,11 @@ use crate::requests::{Kind, ODD, PLAIN_NAME, adjust, template, values};
 use crate::support::Server;
 
 async fn started() -> Server {
-    let server = Server::start("", adjust).await;
+    let mut server = Server::start("", |_| ()).await;
     server.sql(ODD).await;
+    let mut config = (*server.state.config()).clone();
+    adjust(&mut config);
+    server.state = gatepost_data_api::State::new(config).unwrap();
     assert!(gatepost_data_api::reload(&server.state).await, "the catalogue loads");
     server
 }
