@@ -63,7 +63,7 @@ pub(super) async fn find(
     let rows = above
         .query(
             "SELECT policyname::text, cmd, permissive = 'PERMISSIVE', qual, with_check,
-               EXISTS (SELECT FROM unnest(roles) r
+               EXISTS (SELECT FROM pg_catalog.unnest(roles) r
                  WHERE r = 'public' OR pg_has_role($3::text::name, r, 'usage'))
              FROM pg_policies WHERE schemaname = $1 AND tablename = $2 ORDER BY 1",
             &[&table.name.schema, &table.name.name, &role],
@@ -156,7 +156,7 @@ async fn holds(
 /// `FROM` the given rows, in order, under the name `pgrst_given`.
 pub(super) fn rows_of(given: &[Given]) -> Sql {
     let data = serde_json::to_vec(given).unwrap_or_default();
-    Sql::text("jsonb_array_elements(")
+    Sql::text("pg_catalog.jsonb_array_elements(")
         .param(Param::typed(Some(Bytes::from(data)), Type::JSONB))
         .raw(") WITH ORDINALITY AS pgrst_given(item, place) ORDER BY pgrst_given.place")
 }

@@ -150,7 +150,7 @@ async fn lacking(
     const SCHEMA: &str = "SELECT NOT has_schema_privilege($1::text::name, $2::text, 'USAGE')";
     // The columns that are not granted, or the table when it needs the privilege as a whole or has it for no column.
     const TABLE: &str = "
-        SELECT ARRAY(SELECT u.name FROM unnest($4::text[]) u(name)
+        SELECT ARRAY(SELECT u.name FROM pg_catalog.unnest($4::text[]) u(name)
             WHERE NOT has_column_privilege($1::text::name, c.oid, u.name, $5)),
           has_table_privilege($1::text::name, c.oid, $5)
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $2 AND c.relname = $3";

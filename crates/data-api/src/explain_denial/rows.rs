@@ -137,7 +137,7 @@ fn conflicting(table: &Table, target: &[String], written: &[Given]) -> Vec<Sql> 
         return vec![Sql::text("false")];
     }
     vec![
-        Sql::text("EXISTS (SELECT FROM jsonb_populate_recordset(null::")
+        Sql::text("EXISTS (SELECT FROM pg_catalog.jsonb_populate_recordset(null::")
             .name(&table.name)
             .raw(", ")
             .param(Param::typed(Some(data), Type::JSONB))
@@ -197,13 +197,16 @@ pub(super) fn record(table: &Table, found: &Found) -> Sql {
         let sql = if sql.is_empty() { sql } else { sql.raw(" ELSE '{}' END || ") };
         sql.raw("(pgrst_given.item -> 'changes')")
     };
-    let plain =
-        Sql::text("jsonb_populate_record(").then(stored()).raw(", ").then(changes()).raw(")");
+    let plain = Sql::text("pg_catalog.jsonb_populate_record(")
+        .then(stored())
+        .raw(", ")
+        .then(changes())
+        .raw(")");
     let computed = object(&found.generated, "");
     if computed.is_empty() {
         return plain;
     }
-    Sql::text("jsonb_populate_record(")
+    Sql::text("pg_catalog.jsonb_populate_record(")
         .then(stored())
         .raw(", ")
         .then(changes())
@@ -225,7 +228,7 @@ fn object(members: &[(String, CatalogSql)], before: &'static str) -> Sql {
         let pairs = chunk.iter().map(|(name, expression)| {
             Sql::new().catalog_literal(name).raw(", ").catalog(expression)
         });
-        Sql::text("jsonb_build_object(").joined(", ", pairs).raw(")")
+        Sql::text("pg_catalog.jsonb_build_object(").joined(", ", pairs).raw(")")
     });
     Sql::text(before).raw("(").joined(" || ", pieces).raw(")")
 }
@@ -258,7 +261,7 @@ pub(super) async fn shown(
     found: &Found,
     who: &Statement,
 ) -> Vec<Value> {
-    let statement = Sql::text("SELECT (SELECT to_jsonb(pgrst_row.*) FROM ")
+    let statement = Sql::text("SELECT (SELECT pg_catalog.to_jsonb(pgrst_row.*) FROM ")
         .then(record(table, found))
         .raw(" AS pgrst_row) FROM ")
         .then(rows_of(given))

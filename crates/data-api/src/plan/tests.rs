@@ -148,9 +148,9 @@ fn the_body_is_made_by_the_server_in_the_same_statement() {
     assert_eq!(
         text,
         "WITH pgrst_source AS (SELECT \"api\".\"projects\".* FROM \"api\".\"projects\") SELECT null::bigint AS \
-         total_result_set, pg_catalog.count(_postgrest_t) AS page_total, coalesce(json_agg(_postgrest_t), '[]') AS body, \
-         nullif(current_setting('response.headers', true), '') AS response_headers, \
-         nullif(current_setting('response.status', true), '') AS response_status, null::int AS response_inserted \
+         total_result_set, pg_catalog.count(_postgrest_t) AS page_total, coalesce(pg_catalog.json_agg(_postgrest_t), '[]') AS body, \
+         nullif(pg_catalog.current_setting('response.headers', true), '') AS response_headers, \
+         nullif(pg_catalog.current_setting('response.status', true), '') AS response_status, null::int AS response_inserted \
          FROM (SELECT * FROM pgrst_source) _postgrest_t"
     );
     assert!(params.is_empty());
@@ -190,7 +190,7 @@ fn json_keys_are_parameters() {
 fn a_column_that_is_not_json_goes_through_to_jsonb() {
     assert!(
         rows("/tasks?select=title->x")
-            .starts_with(r#"SELECT to_jsonb("api"."tasks"."title")->$1 AS "x""#)
+            .starts_with(r#"SELECT pg_catalog.to_jsonb("api"."tasks"."title")->$1 AS "x""#)
     );
 }
 
@@ -198,7 +198,7 @@ fn a_column_that_is_not_json_goes_through_to_jsonb() {
 fn an_embed_is_a_lateral_join() {
     assert_eq!(
         rows("/tasks?select=id,projects(name)"),
-        r#"SELECT "api"."tasks"."id", row_to_json("tasks_projects_1".*)::jsonb AS "projects" FROM "api"."tasks" LEFT JOIN LATERAL (SELECT "projects_1"."name" FROM "api"."projects" AS "projects_1" WHERE "projects_1"."id" = "api"."tasks"."project_id") AS "tasks_projects_1" ON TRUE"#
+        r#"SELECT "api"."tasks"."id", pg_catalog.row_to_json("tasks_projects_1".*)::jsonb AS "projects" FROM "api"."tasks" LEFT JOIN LATERAL (SELECT "projects_1"."name" FROM "api"."projects" AS "projects_1" WHERE "projects_1"."id" = "api"."tasks"."project_id") AS "tasks_projects_1" ON TRUE"#
     );
 }
 
@@ -206,7 +206,7 @@ fn an_embed_is_a_lateral_join() {
 fn a_to_many_embed_is_aggregated() {
     assert_eq!(
         rows("/projects?select=name,tasks!inner(id)&tasks.limit=1"),
-        r#"SELECT "api"."projects"."name", COALESCE("projects_tasks_1"."projects_tasks_1", '[]') AS "tasks" FROM "api"."projects" INNER JOIN LATERAL (SELECT json_agg("projects_tasks_1")::jsonb AS "projects_tasks_1" FROM (SELECT "tasks_1"."id" FROM "api"."tasks" AS "tasks_1" WHERE "tasks_1"."project_id" = "api"."projects"."id" LIMIT 1) AS "projects_tasks_1") AS "projects_tasks_1" ON "projects_tasks_1" IS NOT NULL"#
+        r#"SELECT "api"."projects"."name", COALESCE("projects_tasks_1"."projects_tasks_1", '[]') AS "tasks" FROM "api"."projects" INNER JOIN LATERAL (SELECT pg_catalog.json_agg("projects_tasks_1")::jsonb AS "projects_tasks_1" FROM (SELECT "tasks_1"."id" FROM "api"."tasks" AS "tasks_1" WHERE "tasks_1"."project_id" = "api"."projects"."id" LIMIT 1) AS "projects_tasks_1") AS "projects_tasks_1" ON "projects_tasks_1" IS NOT NULL"#
     );
 }
 
@@ -236,7 +236,7 @@ fn an_insert_takes_the_body_as_one_parameter() {
     let body = r#"{"id":1,"title":"x'); DROP TABLE tasks; --"}"#;
     let (text, params) = sql_with(&config(""), &request("POST", "/tasks", &[], body)).unwrap();
     assert!(text.starts_with(
-        r#"WITH pgrst_source AS (INSERT INTO "api"."tasks"("id", "title") SELECT "pgrst_body"."id", "pgrst_body"."title" FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "id", "title" FROM json_to_record(pgrst_payload.json_data) AS _("id" integer, "title" text)) pgrst_body RETURNING 1)"#
+        r#"WITH pgrst_source AS (INSERT INTO "api"."tasks"("id", "title") SELECT "pgrst_body"."id", "pgrst_body"."title" FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "id", "title" FROM pg_catalog.json_to_record(pgrst_payload.json_data) AS _("id" integer, "title" text)) pgrst_body RETURNING 1)"#
     ));
     assert_eq!(params, [body]);
 }

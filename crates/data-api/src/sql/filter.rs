@@ -22,9 +22,10 @@ pub(super) fn field(table: &Name, column: &Column) -> Sql {
     let plain = field_value(table, column);
     match &column.to_tsvector {
         None => plain,
-        Some(language) => {
-            Sql::text("to_tsvector(").then(dictionary(language.as_deref())).then(plain).raw(")")
-        }
+        Some(language) => Sql::text("pg_catalog.to_tsvector(")
+            .then(dictionary(language.as_deref()))
+            .then(plain)
+            .raw(")"),
     }
 }
 
@@ -36,7 +37,8 @@ fn field_value(table: &Name, column: &Column) -> Sql {
     if column.path.is_empty() {
         return base;
     }
-    let mut sql = if column.to_json { Sql::text("to_jsonb(").then(base).raw(")") } else { base };
+    let mut sql =
+        if column.to_json { Sql::text("pg_catalog.to_jsonb(").then(base).raw(")") } else { base };
     for step in &column.path {
         sql = sql.raw(if step.as_text { "->>" } else { "->" });
         sql = match &step.operand {
@@ -229,7 +231,7 @@ fn array(column: &Column, values: &[String]) -> Sql {
     match &column.transform {
         None => literal,
         Some(function) => {
-            let element = Sql::text("unnest(").then(literal).raw("::text[])");
+            let element = Sql::text("pg_catalog.unnest(").then(literal).raw("::text[])");
             Sql::text("(SELECT ").then(call(function, element)).raw(")")
         }
     }

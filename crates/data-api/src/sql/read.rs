@@ -50,7 +50,12 @@ fn select_list(plan: &ReadPlan, table: &Name) -> Vec<Sql> {
         match embed {
             EmbedSelect::Json { empty: true, .. } => {}
             EmbedSelect::Json { name, alias, to_one: true, .. } => {
-                list.push(Sql::text("row_to_json(").ident(alias).raw(".*)::jsonb AS ").ident(name));
+                list.push(
+                    Sql::text("pg_catalog.row_to_json(")
+                        .ident(alias)
+                        .raw(".*)::jsonb AS ")
+                        .ident(name),
+                );
             }
             EmbedSelect::Json { name, alias, .. } => {
                 list.push(
@@ -121,7 +126,8 @@ fn join(embed: &EmbedSelect, child: &ReadPlan) -> Sql {
     };
     let rows = query(child);
     let rows = if to_many {
-        let select = Sql::text("SELECT json_agg(").ident(alias).raw(")::jsonb AS ").ident(alias);
+        let select =
+            Sql::text("SELECT pg_catalog.json_agg(").ident(alias).raw(")::jsonb AS ").ident(alias);
         spread_arrays(select, embed, child).raw(" FROM (").then(rows).raw(") AS ").ident(alias)
     } else {
         rows
@@ -146,7 +152,7 @@ fn spread_arrays(sql: Sql, embed: &EmbedSelect, child: &ReadPlan) -> Sql {
 
 fn spread_array(alias: &str, column: &SpreadColumn, order: &[OrderBy]) -> Sql {
     let table = Name::alias(alias);
-    Sql::text("COALESCE(json_agg(")
+    Sql::text("COALESCE(pg_catalog.json_agg(")
         .then(column_of(&table, &column.name))
         .then(order_by(&table, order))
         .raw("), '[]')::jsonb AS ")

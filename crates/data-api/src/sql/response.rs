@@ -53,8 +53,8 @@ fn explain(format: PlanFormat, options: &[PlanOption]) -> Sql {
     sql.raw(") ")
 }
 
-const GUC_COLUMNS: &str = " AS body, nullif(current_setting('response.headers', true), '') AS response_headers, \
-    nullif(current_setting('response.status', true), '') AS response_status, ";
+const GUC_COLUMNS: &str = " AS body, nullif(pg_catalog.current_setting('response.headers', true), '') AS response_headers, \
+    nullif(pg_catalog.current_setting('response.status', true), '') AS response_status, ";
 
 fn rows(request: &ApiRequest, plan: &CrudPlan, call: Option<(&Routine, Sql)>) -> Sql {
     let single = call.as_ref().is_some_and(|(routine, _)| !routine.returns.set);
@@ -125,7 +125,7 @@ fn changes(request: &ApiRequest, plan: &CrudPlan, mutate: &MutatePlan) -> Sql {
         .raw(" AS header, ")
         .then(body(&plan.handler, None))
         .raw(GUC_COLUMNS)
-        .raw(if inserted { "nullif(current_setting('pgrst.inserted', true), '')::int" } else { "null::int" })
+        .raw(if inserted { "nullif(pg_catalog.current_setting('pgrst.inserted', true), '')::int" } else { "null::int" })
         .raw(" AS response_inserted FROM (")
         .then(rows)
         .raw(") _postgrest_t")
@@ -136,9 +136,9 @@ fn location_columns(primary_key: &[String]) -> Sql {
     let names = super::filter::array_literal(primary_key);
     Sql::text(
         "CASE WHEN pg_catalog.count(_postgrest_t) = 1 THEN (\
-         SELECT array_agg(pair.key || '=' || coalesce('eq.' || pair.value, 'is.null')) \
-         FROM (SELECT row_to_json(_) AS data FROM pgrst_source AS _ LIMIT 1) one, \
-         json_each_text(one.data) AS pair WHERE pair.key = ANY(",
+         SELECT pg_catalog.array_agg(pair.key || '=' || coalesce('eq.' || pair.value, 'is.null')) \
+         FROM (SELECT pg_catalog.row_to_json(_) AS data FROM pgrst_source AS _ LIMIT 1) one, \
+         pg_catalog.json_each_text(one.data) AS pair WHERE pair.key = ANY(",
     )
     .value(&names)
     .raw("::text[])) END")
@@ -160,14 +160,14 @@ fn body(handler: &Handler, routine: Option<&Routine>) -> Sql {
             json(if scalar { row } else { "_postgrest_t" }, *stripped, true)
         }
         Handler::GeoJson => Sql::text(
-            "json_build_object('type', 'FeatureCollection', 'features', \
-             coalesce(json_agg(ST_AsGeoJSON(_postgrest_t)::json), '[]'))",
+            "pg_catalog.json_build_object('type', 'FeatureCollection', 'features', \
+             coalesce(pg_catalog.json_agg(ST_AsGeoJSON(_postgrest_t)::json), '[]'))",
         ),
         Handler::Csv => Sql::text(
-            "(SELECT coalesce(string_agg(keys.name, ','), '') FROM (\
-             SELECT json_object_keys(row_to_json(one)) AS name FROM (SELECT * FROM pgrst_source LIMIT 1) one) keys) \
+            "(SELECT coalesce(pg_catalog.string_agg(keys.name, ','), '') FROM (\
+             SELECT pg_catalog.json_object_keys(pg_catalog.row_to_json(one)) AS name FROM (SELECT * FROM pgrst_source LIMIT 1) one) keys) \
              || E'\\n' || \
-             coalesce(string_agg(substring(_postgrest_t::text, 2, length(_postgrest_t::text) - 2), E'\\n'), '')",
+             coalesce(pg_catalog.string_agg(pg_catalog.substring(_postgrest_t::text, 2, pg_catalog.length(_postgrest_t::text) - 2), E'\\n'), '')",
         ),
         Handler::Custom { function, target } => {
             let sql = Sql::new().name(function);
@@ -183,8 +183,9 @@ fn body(handler: &Handler, routine: Option<&Routine>) -> Sql {
 }
 
 fn json(row: &'static str, stripped: bool, first: bool) -> Sql {
-    let rows = Sql::text("json_agg(").raw(row).raw(")");
+    let rows = Sql::text("pg_catalog.json_agg(").raw(row).raw(")");
     let rows = if first { rows.raw("->0") } else { rows };
-    let rows = if stripped { Sql::text("json_strip_nulls(").then(rows).raw(")") } else { rows };
+    let rows =
+        if stripped { Sql::text("pg_catalog.json_strip_nulls(").then(rows).raw(")") } else { rows };
     Sql::text("coalesce(").then(rows).raw(if first { ", 'null')" } else { ", '[]')" })
 }

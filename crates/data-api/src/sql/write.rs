@@ -113,10 +113,10 @@ fn insert(plan: &MutatePlan) -> Sql {
 }
 
 /// Counts rows that were tried; rows that turn into updates are counted back. True for every row.
-const COUNT_INSERTED: &str = "set_config('pgrst.inserted', \
-    (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) + 1)::text, true) <> '0'";
-const COUNT_UPDATED: &str = "set_config('pgrst.inserted', \
-    (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) - 1)::text, true) <> '-1'";
+const COUNT_INSERTED: &str = "pg_catalog.set_config('pgrst.inserted', \
+    (coalesce(nullif(pg_catalog.current_setting('pgrst.inserted', true), '')::int, 0) + 1)::text, true) <> '0'";
+const COUNT_UPDATED: &str = "pg_catalog.set_config('pgrst.inserted', \
+    (coalesce(nullif(pg_catalog.current_setting('pgrst.inserted', true), '')::int, 0) - 1)::text, true) <> '-1'";
 
 fn insert_conditions(filters: &[Condition], merges: bool) -> Sql {
     if filters.is_empty() && !merges {
@@ -159,15 +159,15 @@ pub(super) fn body_rows(body: Option<&Bytes>, columns: &[Column], how: BodyUse) 
     let sql = if columns.is_empty() {
         match (is_object, how.defaults) {
             (true, _) => sql.raw("(VALUES (1)) _"),
-            (false, true) => sql.raw("jsonb_array_elements(").raw(source).raw(") _"),
-            (false, false) => sql.raw("json_array_elements(").raw(source).raw(") _"),
+            (false, true) => sql.raw("pg_catalog.jsonb_array_elements(").raw(source).raw(") _"),
+            (false, false) => sql.raw("pg_catalog.json_array_elements(").raw(source).raw(") _"),
         }
     } else {
         let function = match (is_object, how.defaults) {
-            (true, true) => "jsonb_to_record(",
-            (true, false) => "json_to_record(",
-            (false, true) => "jsonb_to_recordset(",
-            (false, false) => "json_to_recordset(",
+            (true, true) => "pg_catalog.jsonb_to_record(",
+            (true, false) => "pg_catalog.json_to_record(",
+            (false, true) => "pg_catalog.jsonb_to_recordset(",
+            (false, false) => "pg_catalog.json_to_recordset(",
         };
         let typed = columns
             .iter()
@@ -196,14 +196,14 @@ fn defaults(columns: &[Column], is_object: bool) -> Sql {
         let default = column.default.as_ref()?;
         Some(Sql::new().catalog_literal(&column.name).raw(", ").catalog(default))
     });
-    let object = Sql::text("jsonb_build_object(").joined(", ", pairs).raw(")");
+    let object = Sql::text("pg_catalog.jsonb_build_object(").joined(", ", pairs).raw(")");
     if is_object {
         Sql::text("LATERAL (SELECT ")
             .then(object)
             .raw(" || pgrst_payload.json_data AS val) pgrst_json_defs, ")
     } else {
-        Sql::text("LATERAL (SELECT jsonb_agg(")
+        Sql::text("LATERAL (SELECT pg_catalog.jsonb_agg(")
             .then(object)
-            .raw(" || elem) AS val FROM jsonb_array_elements(pgrst_payload.json_data) elem) pgrst_json_defs, ")
+            .raw(" || elem) AS val FROM pg_catalog.jsonb_array_elements(pgrst_payload.json_data) elem) pgrst_json_defs, ")
     }
 }

@@ -181,3 +181,23 @@ async fn da_34_pages_are_plain_numbers_and_never_sql() {
     let page = server.get("alice", "/tasks?select=id&order=id&limit=1&offset=1").await;
     assert_eq!(page.body, r#"[{"id":2}]"#);
 }
+
+#[tokio::test]
+async fn da_31_functions_of_others_do_not_stand_in_for_those_of_the_system() {
+    let server = Server::start("", |_| ()).await;
+    // Closer to the arguments than the system's own, which take anything.
+    server
+        .sql(
+            "CREATE FUNCTION api.other(text[], text) RETURNS text[] LANGUAGE sql AS $$ SELECT ARRAY['id=eq.666'] $$;
+             CREATE AGGREGATE api.array_agg(text) (sfunc = api.other, stype = text[]);
+             CREATE FUNCTION api.to_jsonb(text) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{\"x\":\"stolen\"}'::jsonb $$;
+             GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA api TO authenticated",
+        )
+        .await;
+    let headers = [("prefer", "return=headers-only")];
+    let body = r#"{"id":4711,"body":"own"}"#;
+    let answer = server.call("alice", "POST", "/notes", &headers, body).await;
+    assert_eq!(answer.headers["location"], "/notes?id=eq.4711");
+    let answer = server.get("alice", "/notes?id=eq.4711&select=body-%3E%3Ex").await;
+    assert_eq!(answer.body, r#"[{"x":null}]"#);
+}
