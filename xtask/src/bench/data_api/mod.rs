@@ -148,11 +148,13 @@ async fn memory(peer: &Peer, seconds: u32) -> Result<()> {
             }
         }
     };
-    let half = samples.get(samples.len() / 2).copied().unwrap_or(start);
+    let at = |tenth: usize| samples.get(samples.len() * tenth / 10).copied().unwrap_or(start);
+    let tenths: Vec<String> = (1..10).map(|tenth| format!("{:.1}", at(tenth))).collect();
     println!(
-        "memory of {} over {seconds} s and {} requests: {start:.1} MiB, {half:.1} at half time, {:.1} at the end, {peak:.1} at most",
+        "memory of {} over {seconds} s and {} requests, MiB: {start:.1} at first, {} after each tenth, {:.1} at the end, {peak:.1} at most",
         peer.name,
         measured.requests,
+        tenths.join(" "),
         process::memory(pid)
     );
     Ok(())
