@@ -19,9 +19,9 @@ pub(crate) async fn run() -> Result<Counts> {
 pub(crate) async fn steps(report: &mut Report) {
     let nextest = exists("cargo-nextest", "--version").await;
     let crates: &[&str] = if nextest {
-        &["nextest", "run", "--workspace"]
+        &["nextest", "run", "--workspace", "--no-fail-fast"]
     } else {
-        &["test", "--workspace", "--lib", "--bins", "--tests"]
+        &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]
     };
     report.step("crates", tests(cargo(crates))).await;
     report.step("examples in documentation", tests(cargo(&["test", "--workspace", "--doc"]))).await;

@@ -3,7 +3,7 @@ use std::fs;
 use tokio_postgres::Client;
 
 use crate::server::{
-    Server, command, directory, eventually, kill_9, postmaster, processes_of, supervisor,
+    Server, command, directory, eventually, has_ended, kill_9, postmaster, processes_of, supervisor,
 };
 
 #[tokio::test]
@@ -125,6 +125,8 @@ async fn after_everything_was_killed_the_next_start_recovers_every_acknowledged_
     server.kill();
     kill_9(supervisor);
     kill_9(postgres);
+    // The signal is not the end: a Postgres that still runs would be attached to.
+    eventually("postgres has ended", || has_ended(postgres));
     let again = Server::start(data.path());
     let acknowledged = writer.await.unwrap();
     assert_eq!(again.origin, "Started");

@@ -172,6 +172,11 @@ pub fn kill_9(pid: i32) {
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
 }
 
+/// Whether a process has ended; nobody may have asked yet how.
+pub fn has_ended(pid: i32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).map_or(true, |line| line.is_empty())
+}
+
 /// Postgres and supervisors of this directory, dead ones aside.
 pub fn processes_of(data: &Path) -> Vec<String> {
     let mut found = Vec::new();
