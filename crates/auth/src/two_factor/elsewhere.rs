@@ -252,7 +252,7 @@ fn form(
         }
         let again = if at == OTP { "Mail another code" } else { "Mail me a code" };
         ways.push_str(&format!(
-            "<form method=post><input type=hidden name=method value={MAIL}><p><button>{again}</button></form>"
+            "<form method=post><input type=hidden name=method value={MAIL}><p><button class=plain>{again}</button></form>"
         ));
     }
     let open = if at == BACKUP_CODE { " open" } else { "" };
