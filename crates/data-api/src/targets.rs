@@ -62,29 +62,45 @@ impl Follower {
     fn encoded(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut encoded: Option<Vec<u8>> = None;
         let mut rest = bytes;
-        let mut seen = 0;
-        while let Some((&byte, after)) = rest.split_first() {
+        while !rest.is_empty() {
+            let seen = bytes.len() - rest.len();
             let skipped = self.skip(rest.len());
-            if skipped > 0 {
-                let (body, after) = rest.split_at_checked(skipped)?;
-                encoded.iter_mut().for_each(|encoded| encoded.extend_from_slice(body));
-                seen += skipped;
-                rest = after;
-                continue;
-            }
-            let escape = self.escape(byte);
-            if let Some(escape) = escape {
-                let encoded =
-                    encoded.get_or_insert_with(|| bytes.get(..seen).unwrap_or_default().to_vec());
-                encoded.extend_from_slice(escape.as_bytes());
-            } else if let Some(encoded) = &mut encoded {
-                encoded.push(byte);
-            }
-            self.follow(byte);
-            seen += 1;
+            let line =
+                || rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+            let (piece, after) =
+                rest.split_at_checked(if skipped > 0 { skipped } else { line() })?;
             rest = after;
+            if skipped == 0 && self.has_to_be_encoded(piece) {
+                encoded.get_or_insert_with(|| bytes.get(..seen).unwrap_or_default().to_vec());
+            }
+            match &mut encoded {
+                Some(encoded) if skipped == 0 => self.encode(piece, encoded),
+                Some(encoded) => encoded.extend_from_slice(piece),
+                None => {}
+            }
+            if skipped == 0 {
+                self.follow(piece);
+            }
         }
         encoded
+    }
+
+    fn has_to_be_encoded(&self, piece: &[u8]) -> bool {
+        matches!(self.place, Place::RequestLine) && piece.iter().any(|byte| escape(*byte).is_some())
+    }
+
+    /// Adds a line, or a part of one, with what follows the first blank of a request line encoded.
+    fn encode(&self, piece: &[u8], encoded: &mut Vec<u8>) {
+        let mut in_target = self.line.contains(&b' ');
+        let mut room = LONGEST.saturating_sub(self.line.len());
+        for &byte in piece {
+            match escape(byte).filter(|_| in_target && matches!(self.place, Place::RequestLine)) {
+                Some(escape) => encoded.extend_from_slice(escape.as_bytes()),
+                None => encoded.push(byte),
+            }
+            in_target |= byte == b' ' && room > 0;
+            room = room.saturating_sub(usize::from(byte != b'\r'));
+        }
     }
 
     /// How many of `most` bytes need not be looked at.
@@ -103,25 +119,21 @@ impl Follower {
         skipped
     }
 
-    fn escape(&self, byte: u8) -> Option<&'static str> {
-        let escape = match byte {
-            b'"' => "%22",
-            b'<' => "%3C",
-            b'>' => "%3E",
-            _ => return None,
-        };
-        let in_target = matches!(self.place, Place::RequestLine) && self.line.contains(&b' ');
-        in_target.then_some(escape)
+    /// Takes note of a line, or of a part of one.
+    fn follow(&mut self, piece: &[u8]) {
+        let whole = piece.strip_suffix(b"\n");
+        let room = LONGEST.saturating_sub(self.line.len());
+        let text = whole.unwrap_or(piece).iter().filter(|byte| **byte != b'\r');
+        self.line.extend(text.take(room));
+        if whole.is_some() {
+            let mut line = std::mem::take(&mut self.line);
+            self.end_line(&line);
+            line.clear();
+            self.line = line;
+        }
     }
 
-    fn follow(&mut self, byte: u8) {
-        if byte != b'\n' {
-            if byte != b'\r' && self.line.len() < LONGEST {
-                self.line.push(byte);
-            }
-            return;
-        }
-        let line = std::mem::take(&mut self.line);
+    fn end_line(&mut self, line: &[u8]) {
         self.place = match self.place {
             // Empty lines before a request are passed over (RFC 9112 section 2.2).
             Place::RequestLine if line.is_empty() => Place::RequestLine,
@@ -133,27 +145,38 @@ impl Follower {
             Place::Head if line.is_empty() && self.chunked => Place::ChunkSize,
             Place::Head if line.is_empty() && self.length > 0 => Place::Body(self.length),
             Place::Head if line.is_empty() => Place::RequestLine,
-            Place::Head => self.header(&line),
+            Place::Head => self.header(line),
             // After the bytes of a chunk there is an empty line.
             Place::ChunkSize if line.is_empty() => Place::ChunkSize,
-            Place::ChunkSize => chunk(&line),
+            Place::ChunkSize => chunk(line),
             Place::Trailer if line.is_empty() => Place::RequestLine,
             other => other,
         };
     }
 
     fn header(&mut self, line: &[u8]) -> Place {
-        let line = String::from_utf8_lossy(line).to_ascii_lowercase();
-        let (name, value) = line.split_once(':').unwrap_or_default();
-        match name {
-            "content-length" => match value.trim().parse() {
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or_default();
+        let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+        let value =
+            || String::from_utf8_lossy(value.get(1..).unwrap_or_default()).to_ascii_lowercase();
+        if name.eq_ignore_ascii_case(b"content-length") {
+            match value().trim().parse() {
                 Ok(length) => self.length = length,
                 Err(_) => return Place::Anything,
-            },
-            "transfer-encoding" => self.chunked = value.trim().ends_with("chunked"),
-            _ => {}
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.chunked = value().trim().ends_with("chunked");
         }
         Place::Head
+    }
+}
+
+fn escape(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'"' => Some("%22"),
+        b'<' => Some("%3C"),
+        b'>' => Some("%3E"),
+        _ => None,
     }
 }
 
