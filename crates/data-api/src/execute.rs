@@ -1,23 +1,14 @@
 //! Execute: the only module that talks to the database on behalf of a request.
 //!
-//! BEGIN, the settings, the pre-request function, the statement and COMMIT are separate messages of the extended
-//! protocol, because values must be parameters and a simple query cannot carry any. They are sent without waiting
-//! for each other's answers, so that a request costs one round trip: each future sends its message when first
-//! polled, and `join_all` polls in order. If one fails the server skips the rest and COMMIT rolls back.
+//! BEGIN, the settings, the pre-request function, the statement and COMMIT are one batch of the extended protocol, because
+//! values must be parameters and a simple query cannot carry any. If one fails the server skips the rest, COMMIT too, and the
+//! transaction is undone afterwards.
 //!
-//! Only a write that may have to be undone because of its row count waits for the count before it ends, and a statement
-//! that is prepared on a connection for the first time waits for that: it must happen within the transaction, as the
-//! role, because looking up names needs rights on their schema.
+//! Only a write that may have to be undone because of its row count waits for the count before it ends.
 
 mod outcome;
 
-use std::pin::Pin;
-use std::task::Poll;
-
-use deadpool_postgres::Object;
-use futures_util::future::{BoxFuture, JoinAll, MaybeDone, join, join_all, maybe_done};
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
+use gatepost_postgres::pipeline::{self, Batch, Connection, ServerError};
 
 pub use outcome::{Outcome, ResultRow};
 
@@ -76,187 +67,143 @@ pub struct Transaction {
 #[derive(Debug)]
 pub enum Failure {
     /// The database said so.
-    Database(Box<tokio_postgres::error::DbError>),
+    Database(Box<ServerError>),
     /// The connection broke.
     Connection(String),
     /// A row count undid it.
     Refused(ApiError),
 }
 
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error() {
-            Some(database) => Self::Database(Box::new(database.clone())),
-            None => Self::Connection(error.to_string()),
+impl From<pipeline::Error> for Failure {
+    fn from(error: pipeline::Error) -> Self {
+        match error {
+            pipeline::Error::Server(error) => Self::Database(error),
+            other => Self::Connection(other.to_string()),
         }
     }
 }
 
-type Reply = Result<Vec<Row>, tokio_postgres::Error>;
-
-async fn simple(client: &Client, text: String) -> Reply {
-    client.batch_execute(&text).await.map(|()| Vec::new())
+/// What the server prepares for the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepare {
+    /// Nothing: a pooler stands in between.
+    Nothing,
+    /// What all requests have in common.
+    Frame,
+    /// The main statement too.
+    Everything,
 }
 
-/// One statement without preparing it.
-pub(crate) async fn query(client: &Client, statement: &Statement) -> Reply {
-    let params: Vec<(&(dyn ToSql + Sync), Type)> = statement
-        .params
-        .iter()
-        .map(|param| (param as &(dyn ToSql + Sync), param.kind.clone()))
-        .collect();
-    client.query_typed(&statement.text, &params).await
-}
-
-fn begin(transaction: &Transaction) -> String {
-    let level = match transaction.isolation.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        Some("serializable") => "SERIALIZABLE",
-        Some("repeatable read") => "REPEATABLE READ",
-        _ => "READ COMMITTED",
-    };
-    if transaction.read_only {
-        return format!("BEGIN ISOLATION LEVEL {level} READ ONLY");
+fn begin(transaction: &Transaction) -> &'static str {
+    let level = transaction.isolation.as_deref().map(str::to_ascii_lowercase);
+    match (level.as_deref(), transaction.read_only) {
+        (Some("serializable"), true) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
+        (Some("serializable"), false) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
+        (Some("repeatable read"), true) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        (Some("repeatable read"), false) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
+        (_, true) => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+        (_, false) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
     }
-    // BEGIN alone cannot fail. With READ WRITE it can, on a standby, and what follows would run outside of any
-    // transaction, as the login role.
-    format!("BEGIN; SET TRANSACTION ISOLATION LEVEL {level} READ WRITE")
 }
 
-fn endings(end: End) -> Vec<String> {
+fn endings(end: End) -> &'static [&'static str] {
     match end {
-        End::Commit => vec!["COMMIT".to_owned()],
-        End::Rollback => vec!["SET CONSTRAINTS ALL IMMEDIATE".to_owned(), "ROLLBACK".to_owned()],
+        End::Commit => &["COMMIT"],
+        End::Rollback => &["SET CONSTRAINTS ALL IMMEDIATE", "ROLLBACK"],
     }
 }
 
-/// The error that caused the others: after it every statement fails with 25P02.
-fn first_error(replies: Vec<Reply>) -> Result<Vec<Vec<Row>>, Failure> {
-    replies.into_iter().collect::<Result<Vec<_>, _>>().map_err(Failure::from)
+fn push(batch: &mut Batch<'_>, statement: &Statement, keep: bool) {
+    let parameters = statement.params.iter();
+    batch.push(
+        &statement.text,
+        parameters.map(|param| (param.kind.oid(), param.value.as_deref())),
+        keep,
+    );
 }
 
-/// Polls a future once, whatever comes of it.
-async fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context))).await
-}
-
-/// A statement on its way: with its text, or prepared on this connection.
-async fn send(
-    client: &Client,
-    statement: &Statement,
-    prepared: Option<&tokio_postgres::Statement>,
-) -> Reply {
-    let Some(prepared) = prepared else { return query(client, statement).await };
-    let params: Vec<&(dyn ToSql + Sync)> =
-        statement.params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-    client.query(prepared, &params).await
+fn push_text(batch: &mut Batch<'_>, text: &str, keep: bool) {
+    batch.push(text, [].into_iter(), keep);
 }
 
 /// SQLSTATEs of a prepared statement that no longer fits: the result type changed, or it is gone.
 const STALE: [&str; 2] = ["0A000", "26000"];
-/// Statements prepared on one connection at most.
-const MOST_PREPARED: usize = 500;
 
-/// Runs a transaction. On return the connection is outside of any transaction, or broken.
-///
-/// With `prepare` the main statement is prepared on the connection, or used as prepared before.
+/// Runs a transaction. On return the connection is outside of any transaction, or of no use.
 pub async fn run(
-    connection: &Object,
+    connection: &mut Connection,
     transaction: &Transaction,
-    prepare: bool,
+    prepare: Prepare,
 ) -> Result<Outcome, Failure> {
     let result = attempt(connection, transaction, prepare).await;
     match &result {
-        Err(Failure::Database(error)) if prepare && STALE.contains(&error.code().code()) => {
-            connection.statement_cache.clear();
-            attempt(connection, transaction, false).await
+        Err(Failure::Database(error))
+            if prepare == Prepare::Everything && STALE.contains(&error.code.as_str()) =>
+        {
+            connection.forget();
+            attempt(connection, transaction, Prepare::Frame).await
         }
         _ => result,
     }
 }
 
 async fn attempt(
-    connection: &Object,
+    connection: &mut Connection,
     transaction: &Transaction,
-    prepare: bool,
+    prepare: Prepare,
 ) -> Result<Outcome, Failure> {
-    let client: &Client = connection;
-    // Names of the system alone: it needs no right, and so no transaction. Once per connection and number of settings.
-    let settings = match prepare {
-        true => Some(prepared(connection, &transaction.settings).await?),
-        false => None,
-    };
-    let mut head: Vec<BoxFuture<'_, Reply>> = vec![Box::pin(simple(client, begin(transaction)))];
-    head.push(Box::pin(send(client, &transaction.settings, settings.as_ref())));
-    if let Some(statement) = &transaction.pre_request {
-        head.push(Box::pin(query(client, statement)));
-    }
-    let mut head = Box::pin(maybe_done(join_all(head)));
-    // The first poll sends.
-    let _ = poll_once(&mut head).await;
-    let main = match (&transaction.work, prepare) {
-        (Work::Rows { main, .. }, true) => prepared_within(connection, main, &mut head).await,
-        _ => Ok(None),
-    };
-    let main = match main {
-        Ok(main) => main,
-        Err(error) => {
-            head.as_mut().await;
-            client.batch_execute("ROLLBACK").await?;
-            first_error(head.as_mut().take_output().unwrap_or_default())?;
-            return Err(error.into());
-        }
-    };
-    let statements = transaction.work.statements();
-    let count = statements.len();
+    let (keep, keep_main) = (prepare != Prepare::Nothing, prepare == Prepare::Everything);
     let conditions = transaction.work.conditions();
-    let waits = !conditions.is_empty();
-    let mut tail: Vec<BoxFuture<'_, Reply>> = Vec::new();
-    for (index, statement) in statements.into_iter().enumerate() {
-        let prepared = main.as_ref().filter(|_| index == 0);
-        tail.push(Box::pin(send(client, statement, prepared)));
+    let mut batch = connection.batch();
+    push_text(&mut batch, begin(transaction), keep);
+    push(&mut batch, &transaction.settings, keep);
+    if let Some(statement) = &transaction.pre_request {
+        push(&mut batch, statement, keep);
     }
-    if !waits {
-        for text in endings(transaction.end) {
-            tail.push(Box::pin(simple(client, text)));
-        }
+    let before = if transaction.pre_request.is_some() { 3 } else { 2 };
+    for (index, statement) in transaction.work.statements().into_iter().enumerate() {
+        push(&mut batch, statement, keep_main && index == 0);
     }
-    let (_, tail) = join(&mut head, join_all(tail)).await;
-    let head = first_error(head.as_mut().take_output().unwrap_or_default());
-    let results = match head.and_then(|_| first_error(tail)) {
-        Ok(replies) => replies.into_iter().take(count).collect::<Vec<_>>(),
-        Err(failure) => {
-            if waits {
-                client.batch_execute("ROLLBACK").await?;
-            }
-            return Err(failure);
-        }
-    };
-    let outcome = outcome::outcome(&transaction.work, &results)?;
-    if waits {
-        judge(client, transaction.end, conditions, &outcome).await?;
+    if conditions.is_empty() {
+        endings(transaction.end).iter().for_each(|text| push_text(&mut batch, text, keep));
     }
-    Ok(outcome)
+    let answer = batch.send().await.map_err(Failure::from);
+    let mut result = answer.and_then(|rows| {
+        outcome::outcome(&transaction.work, rows.get(before..).unwrap_or_default())
+    });
+    if let Ok(outcome) = &result
+        && !conditions.is_empty()
+        && let Err(failure) = judge(connection, transaction.end, conditions, outcome, keep).await
+    {
+        result = Err(failure);
+    }
+    if connection.is_in_transaction() {
+        let mut batch = connection.batch();
+        push_text(&mut batch, "ROLLBACK", keep);
+        // If that fails too, the connection is of no use, and nobody will use it.
+        let _ = batch.send().await;
+    }
+    result
 }
 
-/// Ends a transaction whose end depends on a row count.
+/// Ends a transaction whose end depends on a row count, unless the count forbids it.
 async fn judge(
-    client: &Client,
+    connection: &mut Connection,
     end: End,
     conditions: &[Condition],
     outcome: &Outcome,
+    keep: bool,
 ) -> Result<(), Failure> {
-    let refused = match outcome {
-        Outcome::Rows(row) => {
+    if let Outcome::Rows(row) = outcome
+        && let Some(refused) =
             conditions.iter().find_map(|condition| violated(*condition, row.page_total))
-        }
-        _ => None,
-    };
-    if let Some(refused) = refused {
-        client.batch_execute("ROLLBACK").await?;
+    {
         return Err(Failure::Refused(refused));
     }
-    let endings = endings(end).into_iter().map(|text| Box::pin(simple(client, text)));
-    first_error(join_all(endings).await).map(drop)
+    let mut batch = connection.batch();
+    endings(end).iter().for_each(|text| push_text(&mut batch, text, keep));
+    batch.send().await?;
+    Ok(())
 }
 
 impl Transaction {
@@ -287,31 +234,6 @@ impl Work {
             Self::Rows { conditions, .. } => conditions,
             _ => &[],
         }
-    }
-}
-
-/// The statement as prepared on this connection.
-async fn prepared(
-    connection: &Object,
-    statement: &Statement,
-) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
-    let types: Vec<Type> = statement.params.iter().map(|param| param.kind.clone()).collect();
-    connection.prepare_typed_cached(&statement.text, &types).await
-}
-
-/// The same; preparing it waits for `head`, which opens the transaction.
-async fn prepared_within(
-    connection: &Object,
-    statement: &Statement,
-    head: &mut Pin<Box<MaybeDone<JoinAll<BoxFuture<'_, Reply>>>>>,
-) -> Result<Option<tokio_postgres::Statement>, tokio_postgres::Error> {
-    if connection.statement_cache.size() > MOST_PREPARED {
-        connection.statement_cache.clear();
-    }
-    let mut preparing = Box::pin(prepared(connection, statement));
-    match poll_once(&mut preparing).await {
-        Poll::Ready(result) => result.map(Some),
-        Poll::Pending => join(head, preparing).await.1.map(Some),
     }
 }
 

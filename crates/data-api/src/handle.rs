@@ -10,7 +10,7 @@ use crate::access_log::Handled;
 use crate::config::{Config, LogLevel, OpenApiMode};
 use crate::door::Door;
 use crate::error::{ApiError, ErrorKind};
-use crate::execute::{self, Condition, End, Failure, Outcome, Transaction, Work};
+use crate::execute::{self, Condition, End, Failure, Outcome, Prepare, Transaction, Work};
 use crate::plan::types::{self, CrudPlan, Plan, ReadPlan};
 use crate::request::media::MediaType;
 use crate::request::prefer::{Count, TxEnd};
@@ -221,8 +221,11 @@ async fn execute(
     transaction: Transaction,
     identity: &Identity,
 ) -> Result<Outcome, ApiError> {
-    let prepare = config.db_prepared_statements
-        && matches!(&transaction.work, Work::Rows { main, .. } if state.seen_before(&main.text));
+    let prepare = match &transaction.work {
+        _ if !config.db_prepared_statements => Prepare::Nothing,
+        Work::Rows { main, .. } if state.seen_before(&main.text) => Prepare::Everything,
+        _ => Prepare::Frame,
+    };
     if transaction.most_parameters() > MOST_PARAMETERS {
         return Err(ApiError::new(
             ErrorKind::LimitExceeded,
@@ -230,15 +233,11 @@ async fn execute(
         ));
     }
     let places = state.enter(config, identity).await?;
-    let connection = state.connect().await?;
+    let mut connection = state.connect().await?;
     // A task of its own: a client that goes away must not leave a transaction half done (DA-05).
     let task = tokio::spawn(async move {
         let _places = places;
-        let result = execute::run(&connection, &transaction, prepare).await;
-        if matches!(result, Err(Failure::Connection(_))) {
-            drop(deadpool_postgres::Object::take(connection));
-        }
-        result
+        execute::run(&mut connection, &transaction, prepare).await
     });
     let authenticated = Some(&identity.role) != config.db_anon_role.as_ref();
     match task.await {

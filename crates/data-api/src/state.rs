@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Object, PoolError};
-use gatepost_postgres::{Pool, PoolOptions};
+use gatepost_postgres::PoolOptions;
+use gatepost_postgres::pipeline::{self, Object, Pool, PoolError, Status, TimeoutType};
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 
@@ -97,7 +97,7 @@ impl State {
             wait_timeout: timeout,
             statement_timeout: None,
         };
-        let pool = gatepost_postgres::pool(&config.db_uri, &options)
+        let pool = pipeline::pool(&config.db_uri, &options)
             .map_err(|error| ConfigError(error.to_string()))?;
         Ok(Self(Arc::new(Inner {
             cache: Cache::new(config.jwt_cache_max_entries),
@@ -154,7 +154,6 @@ impl State {
         write(&self.0.catalog, Some(Arc::new(catalog)));
         // What is prepared may mean something else by now, and the settings of the login role may have changed: connections
         // from before are not used again.
-        self.0.pool.manager().statement_caches.clear();
         write(&self.0.fresh_since, Some(Instant::now()));
     }
 
@@ -194,7 +193,7 @@ impl State {
     }
 
     /// Connections: maximum, open, free, requests waiting.
-    pub fn pool_status(&self) -> deadpool_postgres::Status {
+    pub fn pool_status(&self) -> Status {
         self.0.pool.status()
     }
 
@@ -284,7 +283,7 @@ impl State {
 
     fn unconnected(&self, error: &PoolError) -> ApiError {
         match error {
-            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
+            PoolError::Timeout(TimeoutType::Wait) => {
                 self.no_place("Timed out acquiring connection from connection pool.")
             }
             // The reason may name hosts: it goes to the log, not to the client.

@@ -14,6 +14,9 @@ pub enum Error {
     /// Postgres refused the connection or a statement.
     #[error("Postgres: {}", chain(.0))]
     Postgres(#[from] tokio_postgres::Error),
+    /// It is not one of those that `target_session_attrs` asks for.
+    #[error("Postgres: the server is not {0}, as target_session_attrs asks")]
+    SessionAttributes(&'static str),
     /// No answer in time.
     #[error(
         "Postgres did not answer within {0} s; check that host and port are right and reachable"

@@ -2,6 +2,7 @@
 
 pub mod embedded;
 mod error;
+pub mod pipeline;
 mod pool;
 pub mod rights;
 #[cfg(feature = "testing")]

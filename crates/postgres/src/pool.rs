@@ -46,6 +46,19 @@ impl Default for PoolOptions {
     }
 }
 
+impl PoolOptions {
+    /// Where the URL leads, with these options.
+    pub(crate) fn target(&self, url: &str) -> Result<Target, Error> {
+        let mut target = target(url, &self.application_name, self.connect_timeout)?;
+        if let Some(timeout) = self.statement_timeout {
+            let config = &mut target.config;
+            let given = config.get_options().map(|given| format!("{given} ")).unwrap_or_default();
+            config.options(format!("{given}-c statement_timeout={}", timeout.as_millis()));
+        }
+        Ok(target)
+    }
+}
+
 /// Makes a pool; connects only when a connection is asked for.
 ///
 /// The URL is libpq's, `host=/directory` and `postgres://user@%2Fdirectory/database` for Unix sockets included. About `sslmode`:
@@ -56,12 +69,7 @@ impl Default for PoolOptions {
 /// # Errors
 /// [`Error::Url`] for a URL that cannot be read.
 pub fn pool(url: &str, options: &PoolOptions) -> Result<Pool, Error> {
-    let Target { mut config, trust } =
-        target(url, &options.application_name, options.connect_timeout)?;
-    if let Some(timeout) = options.statement_timeout {
-        let given = config.get_options().map(|given| format!("{given} ")).unwrap_or_default();
-        config.options(format!("{given}-c statement_timeout={}", timeout.as_millis()));
-    }
+    let Target { config, trust } = options.target(url)?;
     // Fast: a closed connection is noticed without a round trip, since the socket's end wakes its task.
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     Pool::builder(Manager::from_config(config, Tls::new(trust), recycling))
@@ -140,9 +148,10 @@ async fn open(url: &str) -> Result<(Client, Connection), Error> {
 #[cfg(test)]
 mod tests;
 
-struct Target {
-    config: Config,
-    trust: Trust,
+/// A database and which certificates prove it.
+pub(crate) struct Target {
+    pub(crate) config: Config,
+    pub(crate) trust: Trust,
 }
 
 /// Reads a URL. `sslmode=verify-*` and `sslrootcert` are libpq's but unknown to the driver: they are taken out here.

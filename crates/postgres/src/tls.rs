@@ -15,10 +15,8 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use rustls_platform_verifier::BuilderVerifierExt;
-use tokio_postgres::{
-    Socket,
-    tls::{MakeTlsConnect, TlsConnect},
-};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Error;
@@ -87,10 +85,11 @@ fn client_config(trust: &Trust) -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-type Stream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+/// A stream under TLS.
+pub(crate) type Encrypted<S> = <MakeRustlsConnect as MakeTlsConnect<S>>::Stream;
 
-impl MakeTlsConnect<Socket> for Tls {
-    type Stream = Stream;
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Tls {
+    type Stream = Encrypted<S>;
     type TlsConnect = Handshake;
     type Error = std::convert::Infallible;
 
@@ -105,16 +104,16 @@ pub(crate) struct Handshake {
     host: String,
 }
 
-impl TlsConnect<Socket> for Handshake {
-    type Stream = Stream;
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Handshake {
+    type Stream = Encrypted<S>;
     type Error = Box<dyn StdError + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, Self::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Encrypted<S>, Self::Error>> + Send>>;
 
-    fn connect(self, socket: Socket) -> Self::Future {
+    fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
             let mut connector = self.tls.connector()?;
-            let handshake = MakeTlsConnect::<Socket>::make_tls_connect(&mut connector, &self.host)?;
-            Ok(handshake.connect(socket).await?)
+            let handshake = MakeTlsConnect::<S>::make_tls_connect(&mut connector, &self.host)?;
+            Ok(handshake.connect(stream).await?)
         })
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use gatepost_postgres::{PoolOptions, connect, listen, pool, testing};
+use gatepost_postgres::{PoolOptions, connect, listen, pipeline, pool, testing};
 
 async fn empty_database() -> testing::TestDatabase {
     testing::database(None, "empty", |_| async { Ok::<_, String>(()) }).await.unwrap()
@@ -110,7 +110,7 @@ enum Offers {
 }
 
 /// Plays Postgres up to the first message after the handshake, where it refuses with "spoken to". Returns what the client made of it.
-async fn talk(offers: Offers, host: &str, query: &str) -> String {
+async fn talk(road: Road, offers: Offers, host: &str, query: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let root = directory.path().join("root.pem");
@@ -143,11 +143,26 @@ async fn talk(offers: Offers, host: &str, query: &str) -> String {
         }
     });
     let query = query.replace("ROOT", &root.to_str().unwrap().replace('/', "%2F"));
-    let outcome = connect(&format!("postgres://ada@{host}:{port}/app?{query}")).await;
-    let text = outcome.err().unwrap().to_string();
+    let url = format!("postgres://ada@{host}:{port}/app?{query}");
+    let text = match road {
+        Road::Alone => connect(&url).await.err().unwrap().to_string(),
+        Road::Pipeline => {
+            let pool = pipeline::pool(&url, &PoolOptions::default()).unwrap();
+            pool.get().await.unwrap_err().to_string()
+        }
+    };
     let _ = server.join().unwrap();
     text
 }
+
+/// Both ways to open a connection agree about TLS in the same way.
+#[derive(Clone, Copy)]
+enum Road {
+    Alone,
+    Pipeline,
+}
+
+const ROADS: [Road; 2] = [Road::Alone, Road::Pipeline];
 
 fn refuse(stream: &mut (impl Read + Write)) -> std::io::Result<()> {
     let mut length = [0; 4];
@@ -163,31 +178,33 @@ fn refuse(stream: &mut (impl Read + Write)) -> std::io::Result<()> {
 
 #[tokio::test]
 async fn prefer_encrypts_where_the_server_can_and_speaks_plainly_where_not() {
-    assert!(talk(Offers::Tls, "localhost", "sslmode=prefer").await.contains("spoken to"));
-    assert!(talk(Offers::Nothing, "localhost", "sslmode=prefer").await.contains("spoken to"));
+    for road in ROADS {
+        for offers in [Offers::Tls, Offers::Nothing] {
+            let answer = talk(road, offers, "localhost", "sslmode=prefer").await;
+            assert!(answer.contains("spoken to"), "{answer}");
+        }
+    }
 }
 
 #[tokio::test]
 async fn require_refuses_plain_connections_and_unknown_certificates() {
-    assert!(
-        talk(Offers::Nothing, "localhost", "sslmode=require")
-            .await
-            .contains("server does not support TLS")
-    );
-    let unknown = talk(Offers::Tls, "localhost", "sslmode=require").await;
-    assert!(unknown.contains("certificate"), "{unknown}");
+    for road in ROADS {
+        let plain = talk(road, Offers::Nothing, "localhost", "sslmode=require").await;
+        assert!(plain.contains("server does not support TLS"), "{plain}");
+        let unknown = talk(road, Offers::Tls, "localhost", "sslmode=require").await;
+        assert!(unknown.contains("certificate"), "{unknown}");
+    }
 }
 
 #[tokio::test]
 async fn a_root_certificate_of_ones_own_is_trusted_for_the_right_host_only() {
-    assert!(
-        talk(Offers::Tls, "localhost", "sslmode=verify-full&sslrootcert=ROOT")
-            .await
-            .contains("spoken to")
-    );
-    let wrong = talk(Offers::Tls, "127.0.0.1", "sslmode=verify-full&sslrootcert=ROOT").await;
-    assert!(wrong.contains("not valid for name"), "{wrong}");
-    let missing =
-        talk(Offers::Tls, "localhost", "sslmode=verify-full&sslrootcert=ROOT.missing").await;
-    assert!(missing.contains("sslrootcert"), "{missing}");
+    const ROOT: &str = "sslmode=verify-full&sslrootcert=ROOT";
+    for road in ROADS {
+        let right = talk(road, Offers::Tls, "localhost", ROOT).await;
+        assert!(right.contains("spoken to"), "{right}");
+        let wrong = talk(road, Offers::Tls, "127.0.0.1", ROOT).await;
+        assert!(wrong.contains("not valid for name"), "{wrong}");
+        let missing = talk(road, Offers::Tls, "localhost", &format!("{ROOT}.missing")).await;
+        assert!(missing.contains("sslrootcert"), "{missing}");
+    }
 }

@@ -1,8 +1,7 @@
 //! What a transaction brought back, read from its rows.
 
 use bytes::Bytes;
-use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, Type};
+use gatepost_postgres::pipeline::{Error, Raw, Row, Rows};
 
 use super::{Failure, Work};
 
@@ -38,69 +37,53 @@ pub enum Outcome {
     OpenApi { tables: Vec<String>, functions: Vec<u32>, description: Option<String> },
 }
 
-/// Bytes of a value whatever its type; JSONB's version byte is dropped.
-struct Raw(Bytes);
-
-impl<'a> FromSql<'a> for Raw {
-    fn from_sql(
-        ty: &Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        let raw = if *ty == Type::JSONB { raw.strip_prefix(&[1]).unwrap_or(raw) } else { raw };
-        Ok(Self(Bytes::copy_from_slice(raw)))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-}
-
-pub(super) fn outcome(work: &Work, results: &[Vec<Row>]) -> Result<Outcome, Failure> {
-    let result = |index: usize| results.get(index).map(Vec::as_slice).unwrap_or_default();
+/// `results` are the rows of each statement of the work.
+pub(super) fn outcome(work: &Work, results: &[Rows]) -> Result<Outcome, Failure> {
+    let result = |index: usize| results.get(index).into_iter().flat_map(Rows::iter);
     match work {
         Work::Rows { .. } => {
-            let mut row = result(0).first().map(result_row).transpose()?.unwrap_or_default();
-            row.planned = result(1).first().map(planned_rows).transpose()?.flatten();
+            let mut row = result(0).next().map(result_row).transpose()?.unwrap_or_default();
+            row.planned = result(1).next().map(planned_rows).transpose()?.flatten();
             Ok(Outcome::Rows(row))
         }
         Work::Explain(_) => {
             let mut text = Vec::new();
             for row in result(0) {
-                text.extend_from_slice(&row.try_get::<_, Raw>(0)?.0);
+                text.extend_from_slice(&row.at::<Raw>(0)?.0);
                 text.push(b'\n');
             }
             Ok(Outcome::Plan(text.into()))
         }
         Work::OpenApi(_) => Ok(Outcome::OpenApi {
-            tables: result(0).iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
-            functions: result(1).iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
-            description: result(2).first().map(|row| row.try_get(0)).transpose()?.flatten(),
+            tables: result(0).map(|row| row.at(0)).collect::<Result<_, _>>()?,
+            functions: result(1).map(|row| row.at(0)).collect::<Result<_, _>>()?,
+            description: result(2).next().map(|row| row.at(0)).transpose()?.flatten(),
         }),
     }
 }
 
-fn result_row(row: &Row) -> Result<ResultRow, tokio_postgres::Error> {
+fn result_row(row: Row<'_>) -> Result<ResultRow, Error> {
     Ok(ResultRow {
-        total: row.try_get("total_result_set")?,
-        page_total: row.try_get("page_total")?,
+        total: row.get("total_result_set")?,
+        page_total: row.get("page_total")?,
         location: location(row)?,
-        body: row.try_get::<_, Option<Raw>>("body")?.map(|raw| raw.0).unwrap_or_default(),
-        headers: row.try_get("response_headers")?,
-        status: row.try_get("response_status")?,
-        inserted: row.try_get("response_inserted")?,
+        body: row.get::<Option<Raw>>("body")?.map(|raw| raw.0).unwrap_or_default(),
+        headers: row.get("response_headers")?,
+        status: row.get("response_status")?,
+        inserted: row.get("response_inserted")?,
         planned: None,
     })
 }
 
 /// Only writes have the column.
-fn location(row: &Row) -> Result<Vec<String>, tokio_postgres::Error> {
-    if !row.columns().iter().any(|column| column.name() == "header") {
+fn location(row: Row<'_>) -> Result<Vec<String>, Error> {
+    if !row.has("header") {
         return Ok(Vec::new());
     }
-    Ok(row.try_get::<_, Option<Vec<String>>>("header")?.unwrap_or_default())
+    Ok(row.get::<Option<Vec<String>>>("header")?.unwrap_or_default())
 }
 
-fn planned_rows(row: &Row) -> Result<Option<i64>, tokio_postgres::Error> {
-    let plan: serde_json::Value = row.try_get(0)?;
+fn planned_rows(row: Row<'_>) -> Result<Option<i64>, Error> {
+    let plan: serde_json::Value = row.at(0)?;
     Ok(plan.pointer("/0/Plan/Plan Rows").and_then(serde_json::Value::as_i64))
 }

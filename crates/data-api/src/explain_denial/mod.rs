@@ -12,11 +12,11 @@ mod rows;
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use crate::config::{Config, Safety};
 use crate::error::{ApiError, ErrorKind};
-use crate::execute::query;
 use crate::ident::Name;
 use crate::plan;
 use crate::plan::types::{CallPlan, CrudPlan, MutatePlan, Plan, Work};
@@ -269,6 +269,16 @@ fn reason(error: &tokio_postgres::Error) -> String {
     error
         .as_db_error()
         .map_or_else(|| "the connection broke".to_owned(), |error| error.message().to_owned())
+}
+
+/// A statement without preparing it.
+async fn query(client: &Client, statement: &Statement) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let params: Vec<(&(dyn ToSql + Sync), Type)> = statement
+        .params
+        .iter()
+        .map(|param| (param as &(dyn ToSql + Sync), param.kind.clone()))
+        .collect();
+    client.query_typed(&statement.text, &params).await
 }
 
 /// One statement as the subject: read-only, two seconds, and undone.

@@ -7,9 +7,8 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::policies::rows_of;
-use super::{MOST_ROWS, TIME_LIMIT, as_subject, failed, unexplained};
+use super::{MOST_ROWS, TIME_LIMIT, as_subject, failed, query, unexplained};
 use crate::error::ApiError;
-use crate::execute::query;
 use crate::ident::{CatalogSql, Name};
 use crate::plan::types::{Column, Condition, MutatePlan, Work};
 use crate::request::prefer::Resolution;

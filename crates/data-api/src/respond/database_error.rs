@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tokio_postgres::error::DbError;
+
+use gatepost_postgres::pipeline::ServerError;
 
 use crate::error::{ApiError, ErrorKind, ErrorParts};
 
@@ -25,12 +26,12 @@ struct RaisedDetail {
 /// The client's view of a database error. `authenticated` tells 401 from 403.
 ///
 /// `terse` leaves out details of constraint violations, which quote values of rows the caller may not see (DA-16).
-pub fn from_database(error: &DbError, authenticated: bool, terse: bool) -> ApiError {
-    let code = error.code().code();
+pub fn from_database(error: &ServerError, authenticated: bool, terse: bool) -> ApiError {
+    let code = error.code.as_str();
     if code == "PGRST" {
-        return raised(error.message(), error.detail()).unwrap_or_else(|refused| refused);
+        return raised(&error.message, error.detail.as_deref()).unwrap_or_else(|refused| refused);
     }
-    let status = status(code, error.message(), authenticated);
+    let status = status(code, &error.message, authenticated);
     // RAISE without a code, or with one made for HTTP: the application speaks.
     let own = code == "P0001" || code.starts_with("PT");
     let quotes_rows = terse && !own;
@@ -41,14 +42,11 @@ pub fn from_database(error: &DbError, authenticated: bool, terse: bool) -> ApiEr
     };
     ErrorParts {
         status,
-        reason: code.starts_with("PT").then(|| error.message().to_owned()),
+        reason: code.starts_with("PT").then(|| error.message.clone()),
         code: code.to_owned(),
-        message: error.message().to_owned(),
-        details: error
-            .detail()
-            .filter(|_| !quotes_rows)
-            .map(|detail| Value::String(detail.to_owned())),
-        hint: error.hint().filter(|_| !terse || own).map(str::to_owned),
+        message: error.message.clone(),
+        details: error.detail.clone().filter(|_| !quotes_rows).map(Value::String),
+        hint: error.hint.clone().filter(|_| !terse || own),
         headers,
     }
     .into()

@@ -1,10 +1,11 @@
 //! A request costs one network round trip, shown on the wire.
 //!
-//! A proxy between server and database holds everything that the database says until the end of the transaction has
-//! come by. A request that waited for an answer before would never end.
+//! A proxy between server and database holds everything that the database says until the end of the batch has come by. A
+//! request that waited for an answer before would never end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatepost_data_api::{State, reload};
@@ -12,27 +13,31 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::Notify;
 
-use crate::support::Server;
+use crate::support::{Answer, Server};
 
 /// What the proxy sees and does.
 #[derive(Default)]
 struct Trace {
-    /// Whether the database's words wait for the end of a transaction.
+    /// Whether the database's words wait for the end of a batch.
     holding: AtomicBool,
-    /// Ends of transactions that came by while holding.
-    ended: AtomicUsize,
-    /// Messages of the client while holding.
-    messages: AtomicUsize,
+    /// Statements that were executed since this was cleared, and `SYNC`.
+    asked: Mutex<Vec<String>>,
     released: Notify,
 }
 
-/// Reads the client's messages: a type, a length, a text that may be `COMMIT`.
+/// Texts ending in NUL at the head of a message.
+fn texts(body: &[u8]) -> impl Iterator<Item = String> {
+    body.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned())
+}
+
+/// Reads the client's messages: a type, a length, a body.
 async fn watch(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     trace: Arc<Trace>,
 ) {
     let mut begun = false;
+    let mut prepared = HashMap::new();
     loop {
         // The first message has no type.
         let kind = if begun { from.read_u8().await.ok() } else { Some(0) };
@@ -45,17 +50,20 @@ async fn watch(
         message.extend(length.to_be_bytes());
         message.extend(&body);
         begun = true;
-        let ends = kind == b'Q' && (body.starts_with(b"COMMIT") || body.starts_with(b"ROLLBACK"));
+        let mut texts = texts(&body);
+        let ask = |text: String| trace.asked.lock().unwrap().push(text);
+        match kind {
+            b'P' => drop(prepared.insert(texts.next().unwrap(), texts.next().unwrap())),
+            b'B' => ask(prepared.get(&texts.nth(1).unwrap()).unwrap().clone()),
+            b'Q' => ask(texts.next().unwrap()),
+            b'S' => ask("SYNC".to_owned()),
+            _ => {}
+        }
         if to.write_all(&message).await.is_err() {
             return;
         }
-        if trace.holding.load(Ordering::SeqCst) {
-            trace.messages.fetch_add(1, Ordering::SeqCst);
-            if ends {
-                trace.ended.fetch_add(1, Ordering::SeqCst);
-                trace.holding.store(false, Ordering::SeqCst);
-                trace.released.notify_waiters();
-            }
+        if matches!(kind, b'Q' | b'S') && trace.holding.swap(false, Ordering::SeqCst) {
+            trace.released.notify_waiters();
         }
     }
 }
@@ -125,6 +133,8 @@ async fn traced() -> (Server, Arc<Trace>) {
     config.db_pool = 1;
     server.state = State::new(config).unwrap();
     assert!(reload(&server.state).await);
+    // Opens the connection.
+    assert_eq!(server.get("alice", "/rpc/whoami").await.status, 200);
     (server, trace)
 }
 
@@ -146,33 +156,53 @@ async fn a_request_costs_one_round_trip() {
         ("POST", "/rpc/add", &[], r#"{"a":1,"b":2}"#),
     ];
     for (method, target, headers, body) in requests {
-        // A statement is prepared when it comes for the second time.
-        for _ in 0..2 {
-            let answer = server.call("alice", method, target, headers, body).await;
-            assert!(answer.status.is_success(), "{target}: {}", answer.body);
-        }
-        trace.messages.store(0, Ordering::SeqCst);
-        trace.ended.store(0, Ordering::SeqCst);
-        trace.holding.store(true, Ordering::SeqCst);
-        let asked = server.call("alice", method, target, headers, body);
-        let answer = tokio::time::timeout(Duration::from_secs(20), asked).await;
-        let answer = answer
-            .unwrap_or_else(|_| panic!("{method} {target} waits for the database before its end"));
+        let answer = once(&server, &trace, method, target, headers, body).await;
         assert!(answer.status.is_success(), "{target}: {}", answer.body);
-        assert_eq!(trace.ended.load(Ordering::SeqCst), 1, "{target}");
-        // BEGIN; settings and statement, each bound, executed and synchronised; COMMIT.
-        assert_eq!(trace.messages.load(Ordering::SeqCst), 8, "{method} {target}");
+    }
+}
+
+/// Asks while the database is held, and looks at what it was asked: one transaction, in one batch.
+async fn once(
+    server: &Server,
+    trace: &Trace,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    trace.asked.lock().unwrap().clear();
+    trace.holding.store(true, Ordering::SeqCst);
+    let asked = server.call("alice", method, target, headers, body);
+    let answer = tokio::time::timeout(Duration::from_secs(20), asked).await;
+    let answer = answer
+        .unwrap_or_else(|_| panic!("{method} {target} waits for the database before its end"));
+    let asked = trace.asked.lock().unwrap();
+    let [begin, settings, _, commit, sync] = asked.as_slice() else {
+        panic!("{method} {target}: {asked:?}")
+    };
+    assert!(begin.starts_with("BEGIN ISOLATION LEVEL READ COMMITTED READ "), "{begin}");
+    assert!(settings.contains("set_config("), "{settings}");
+    assert_eq!([commit.as_str(), sync.as_str()], ["COMMIT", "SYNC"]);
+    answer
+}
+
+#[tokio::test]
+async fn a_statement_costs_one_round_trip_each_time_it_comes() {
+    let (server, trace) = traced().await;
+    // The first time it goes with its text, the second time it is prepared, the third time it is there.
+    for _ in 0..3 {
+        let answer = once(&server, &trace, "GET", "/notes?select=body&id=eq.3", &[], "").await;
+        assert_eq!(answer.body, r#"[{"body":"bread"}]"#);
     }
 }
 
 #[tokio::test]
-async fn a_statement_that_comes_once_costs_one_round_trip_too() {
+async fn a_failed_request_leaves_nothing_open() {
     let (server, trace) = traced().await;
-    // Opens the connection.
-    server.get("alice", "/rpc/whoami").await;
-    trace.holding.store(true, Ordering::SeqCst);
-    let asked = server.get("alice", "/notes?select=body&id=eq.3");
-    let answer = tokio::time::timeout(Duration::from_secs(20), asked).await.unwrap();
-    assert_eq!(answer.body, r#"[{"body":"bread"}]"#);
-    assert_eq!(trace.ended.load(Ordering::SeqCst), 1);
+    trace.asked.lock().unwrap().clear();
+    let answer = server.call("alice", "POST", "/rpc/add", &[], r#"{"a":1,"b":"x"}"#).await;
+    assert!(answer.body.contains("22P02"), "{}", answer.body);
+    let asked = std::mem::take(&mut *trace.asked.lock().unwrap());
+    assert_eq!(asked.last_chunk().unwrap(), &["SYNC", "ROLLBACK", "SYNC"]);
+    assert_eq!(server.get("alice", "/rpc/whoami").await.status, 200);
 }
