@@ -214,7 +214,11 @@ impl Desk {
             Err(error) => respond::error(&error, false),
         };
         response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
-        cors::expose(headers, &config.server_cors_allowed_origins, &mut response);
+        cors::expose(
+            headers.get(http::header::ORIGIN),
+            &config.server_cors_allowed_origins,
+            &mut response,
+        );
         response.map(Body::from)
     }
 }

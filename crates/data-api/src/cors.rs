@@ -1,6 +1,7 @@
 //! Cross-origin requests (Fetch standard, "CORS protocol").
 
 use bytes::Bytes;
+use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue, Method, Response};
 
 use crate::request::header;
@@ -11,8 +12,8 @@ const EXPOSED: &str = "Content-Encoding, Content-Location, Content-Range, Conten
     Transfer-Encoding, Range-Unit";
 
 /// What a response may be read by.
-fn allowed(headers: &HeaderMap, origins: &[String]) -> Option<(HeaderValue, bool)> {
-    let origin = headers.get("origin")?;
+fn allowed(origin: Option<&HeaderValue>, origins: &[String]) -> Option<(HeaderValue, bool)> {
+    let origin = origin?;
     if origins.is_empty() {
         return Some((HeaderValue::from_static("*"), false));
     }
@@ -36,7 +37,7 @@ pub(crate) fn preflight(
     if *method != Method::OPTIONS || !headers.contains_key("access-control-request-method") {
         return None;
     }
-    let origin = allowed(headers, origins)?;
+    let origin = allowed(headers.get(ORIGIN), origins)?;
     let mut response = Response::new(Bytes::new());
     let answer = response.headers_mut();
     put_origin(answer, origin);
@@ -53,8 +54,8 @@ pub(crate) fn preflight(
 }
 
 /// Lets an allowed origin read a response.
-pub(crate) fn expose(request: &HeaderMap, origins: &[String], response: &mut ApiResponse) {
-    if let Some(origin) = allowed(request, origins) {
+pub(crate) fn expose(origin: Option<&HeaderValue>, origins: &[String], response: &mut ApiResponse) {
+    if let Some(origin) = allowed(origin, origins) {
         put_origin(response.headers_mut(), origin);
         response
             .headers_mut()

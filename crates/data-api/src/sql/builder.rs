@@ -65,16 +65,12 @@ impl ToSql for Param {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Param(Param),
-}
-
 /// SQL under construction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sql {
-    pieces: Vec<Piece>,
+    text: String,
+    /// Parameters, and where in the text they stand.
+    params: Vec<(usize, Param)>,
 }
 
 /// Finished SQL: text with `$n`, and the parameters in order.
@@ -99,14 +95,11 @@ impl Sql {
 
     /// Whether nothing was added.
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.text.is_empty() && self.params.is_empty()
     }
 
     fn push(&mut self, text: &str) {
-        match self.pieces.last_mut() {
-            Some(Piece::Text(last)) => last.push_str(text),
-            _ => self.pieces.push(Piece::Text(text.to_owned())),
-        }
+        self.text.push_str(text);
     }
 
     /// Fixed text. `&'static` keeps request data out.
@@ -163,7 +156,7 @@ impl Sql {
     /// A parameter.
     #[must_use]
     pub fn param(mut self, param: Param) -> Self {
-        self.pieces.push(Piece::Param(param));
+        self.params.push((self.text.len(), param));
         self
     }
 
@@ -178,12 +171,9 @@ impl Sql {
     /// Another piece.
     #[must_use]
     pub fn then(mut self, other: Sql) -> Self {
-        for piece in other.pieces {
-            match piece {
-                Piece::Text(text) => self.push(&text),
-                param @ Piece::Param(_) => self.pieces.push(param),
-            }
-        }
+        let before = self.text.len();
+        self.text.push_str(&other.text);
+        self.params.extend(other.params.into_iter().map(|(at, param)| (before + at, param)));
         self
     }
 
@@ -201,18 +191,19 @@ impl Sql {
 
     /// Numbers the parameters.
     pub fn finish(self) -> Statement {
-        let mut text = String::new();
-        let mut params = Vec::new();
-        for piece in self.pieces {
-            match piece {
-                Piece::Text(part) => text.push_str(&part),
-                Piece::Param(param) => {
-                    params.push(param);
-                    text.push('$');
-                    text.push_str(&params.len().to_string());
-                }
-            }
+        let mut text = String::with_capacity(self.text.len() + 4 * self.params.len());
+        let mut params = Vec::with_capacity(self.params.len());
+        let mut rest = self.text.as_str();
+        let mut done = 0;
+        for (at, param) in self.params {
+            let (before, after) = rest.split_at(at - done);
+            text.push_str(before);
+            params.push(param);
+            text.push('$');
+            text.push_str(&params.len().to_string());
+            (rest, done) = (after, at);
         }
+        text.push_str(rest);
         Statement { text, params }
     }
 }

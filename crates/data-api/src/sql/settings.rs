@@ -1,5 +1,6 @@
 //! Who and what: settings that hold for the transaction.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
@@ -11,15 +12,19 @@ use crate::plan::types::{Plan, Work};
 use crate::request::{ApiRequest, HttpRequest};
 use crate::verify::Identity;
 
-fn set(name: &str, value: &str) -> Sql {
+fn set(name: &'static str, value: &str) -> Sql {
+    Sql::text("pg_catalog.set_config('").raw(name).raw("', ").value(value).raw(", true)")
+}
+
+/// The same for a name that is not ours.
+fn set_other(name: &str, value: &str) -> Sql {
     Sql::text("pg_catalog.set_config(").value(name).raw(", ").value(value).raw(", true)")
 }
 
 fn json_headers(headers: &HeaderMap) -> String {
-    let mut all: BTreeMap<&str, String> = BTreeMap::new();
+    let mut all: BTreeMap<&str, Cow<'_, str>> = BTreeMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| *name != http::header::COOKIE) {
-        all.entry(name.as_str())
-            .or_insert_with(|| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        all.entry(name.as_str()).or_insert_with(|| String::from_utf8_lossy(value.as_bytes()));
     }
     serde_json::to_string(&all).unwrap_or_default()
 }
@@ -57,7 +62,7 @@ pub fn settings(
     if let Some(limits) = limits.filter(|_| !own_timeout) {
         all.push(set("statement_timeout", &limits.statement_timeout.to_string()));
     }
-    all.extend(role_settings.iter().map(|(name, value)| set(name, value)));
+    all.extend(role_settings.iter().map(|(name, value)| set_other(name, value)));
     all.push(set("role", &identity.role));
     all.push(set("request.jwt.claims", &identity.claims_json()));
     all.push(set("request.method", http.method.as_str()));
@@ -70,9 +75,9 @@ pub fn settings(
     if let Plan::Crud(plan) = plan
         && let Work::Call { plan, .. } = &plan.work
     {
-        all.extend(plan.routine.settings.iter().map(|(name, value)| set(name, value)));
+        all.extend(plan.routine.settings.iter().map(|(name, value)| set_other(name, value)));
     }
-    all.extend(config.app_settings.iter().map(|(name, value)| set(name, value)));
+    all.extend(config.app_settings.iter().map(|(name, value)| set_other(name, value)));
     Sql::text("SELECT ").joined(", ", all).finish()
 }
 

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 pub use cache::Cache;
@@ -32,9 +33,22 @@ pub struct Identity {
 impl Identity {
     /// Claims as SQL sees them: with the role that was chosen.
     pub fn claims_json(&self) -> String {
-        let mut claims = self.claims.clone();
-        claims.insert("role".to_owned(), Value::String(self.role.clone()));
-        Value::Object(claims).to_string()
+        let role = Value::String(self.role.clone());
+        let chosen = self
+            .claims
+            .iter()
+            .map(|(name, value)| (name.as_str(), if name == "role" { &role } else { value }));
+        let added = (!self.claims.contains_key("role")).then_some(("role", &role));
+        serde_json::to_string(&Members(chosen.chain(added).collect())).unwrap_or_default()
+    }
+}
+
+/// A JSON object in the order of its members.
+struct Members<'a>(Vec<(&'a str, &'a Value)>);
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
     }
 }
 

@@ -4,7 +4,7 @@
 //! What stands in the text of a statement: fixed words; names of the catalogue and of the client, quoted; types after `::`, as words;
 //! expressions that PostgreSQL itself printed (defaults, types, functions of conversions); limits, as digits.
 //! All else are parameters: values, JSON keys and indexes, offsets, text search configurations, bodies, arguments, and
-//! the whole of the settings.
+//! settings with all their values and with names that are not the server's.
 //!
 //! What changes the statement although it looks like a value, mostly as it does in PostgREST: `in.("")` is the empty list; a range of
 //! all rows (`offset=0`) and a limit that is no number are no range; a limit that is no `bigint` is a parameter; a body is an object,
