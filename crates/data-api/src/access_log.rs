@@ -3,15 +3,15 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State as Shared};
-use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Local};
 use http::{HeaderValue, Method, Uri, Version, header};
 
 use crate::config::LogLevel;
-use crate::server::clock;
+use crate::server::{clock, serve};
 use crate::sockets::Peer;
 use crate::state::State;
 
@@ -43,7 +43,12 @@ struct Asked {
     agent: Option<HeaderValue>,
 }
 
-pub(crate) async fn log(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
+/// The router for requests, with a line for each.
+pub(crate) fn router(state: State) -> Router {
+    Router::new().fallback(log).with_state(state)
+}
+
+async fn log(Shared(state): Shared<State>, request: Request) -> Response {
     let asked = Asked {
         peer: request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(peer)| peer.0),
         method: request.method().clone(),
@@ -52,7 +57,7 @@ pub(crate) async fn log(Shared(state): Shared<State>, request: Request, next: Ne
         referer: request.headers().get(header::REFERER).cloned(),
         agent: request.headers().get(header::USER_AGENT).cloned(),
     };
-    let response = next.run(request).await;
+    let response = serve(&state, request).await;
     let Some(handled) = response.extensions().get::<Handled>() else { return response };
     if wanted(state.config().log_level, response.status().as_u16()) {
         for statement in &handled.statements {

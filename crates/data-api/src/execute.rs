@@ -7,10 +7,12 @@
 //! Only a write that may have to be undone because of its row count waits for the count before it ends.
 
 mod outcome;
+mod to_the_end;
 
 use gatepost_postgres::pipeline::{self, Batch, Connection, ServerError};
 
 pub use outcome::{Outcome, ResultRow};
+pub use to_the_end::ToTheEnd;
 
 use crate::error::{ApiError, ErrorKind};
 use crate::sql::{OpenApiStatements, Statement};

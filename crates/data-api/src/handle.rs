@@ -234,26 +234,24 @@ async fn execute(
     }
     let places = state.enter(config, identity).await?;
     let mut connection = state.connect().await?;
-    // A task of its own: a client that goes away must not leave a transaction half done (DA-05).
-    let task = tokio::spawn(async move {
+    let done = execute::ToTheEnd::new(async move {
         let _places = places;
         execute::run(&mut connection, &transaction, prepare).await
     });
     let authenticated = Some(&identity.role) != config.db_anon_role.as_ref();
-    match task.await {
-        Ok(Ok(outcome)) => Ok(outcome),
-        Ok(Err(Failure::Refused(error))) => Err(error),
-        Ok(Err(Failure::Database(error))) => {
+    match done.await {
+        Ok(outcome) => Ok(outcome),
+        Err(Failure::Refused(error)) => Err(error),
+        Err(Failure::Database(error)) => {
             Err(respond::from_database(&error, authenticated, config.safety.terse_errors))
         }
-        Ok(Err(Failure::Connection(reason))) => {
+        Err(Failure::Connection(reason)) => {
             tracing::error!(reason, "the database connection broke");
             Err(ApiError::new(
                 ErrorKind::ConnectionLost,
                 "Database client error. Retrying the connection.",
             ))
         }
-        Err(_) => Err(ApiError::new(ErrorKind::Internal, "The request was interrupted")),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use axum::serve::ListenerExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -12,7 +11,6 @@ use crate::admin::admin_router;
 use crate::config::{Config, ConfigError};
 use crate::notices;
 use crate::reload::{self, ConfigSource, Reload};
-use crate::server::router;
 use crate::sockets::{self, Address, AsTyped, Listener, Peer};
 use crate::state::State;
 
@@ -127,8 +125,7 @@ async fn ready(
         Address::Tcp { .. } => None,
     });
     log_address(&listener, &address)?;
-    let logged = from_fn_with_state(state.clone(), access_log::log);
-    Ok((listener, router(state).layer(logged)))
+    Ok((listener, access_log::router(state)))
 }
 
 /// The admin server.

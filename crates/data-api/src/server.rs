@@ -19,7 +19,9 @@ use crate::state::State;
 
 /// The Data API. Mount it anywhere: paths are relative to the mount point.
 pub fn router(state: State) -> Router {
-    Router::new().fallback(serve).with_state(state)
+    let answer =
+        async |Shared(state): Shared<State>, request: Request| serve(&state, request).await;
+    Router::new().fallback(answer).with_state(state)
 }
 
 #[expect(
@@ -30,7 +32,8 @@ pub(crate) fn clock() -> DateTime<Utc> {
     Utc::now()
 }
 
-async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
+/// Answers a request.
+pub(crate) async fn serve(state: &State, request: Request) -> Response {
     let config = state.config();
     let (parts, body) = request.into_parts();
     let trace = config.server_trace_header.as_deref().and_then(|name| {
@@ -54,7 +57,7 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
                         headers: parts.headers,
                         body,
                     };
-                    handle(&state, http, clock()).await
+                    handle(state, http, clock()).await
                 }
             };
             cors::expose(origin.as_ref(), origins, &mut response);

@@ -110,13 +110,20 @@ async fn da_05_nothing_of_a_failed_request_stays_on_its_connection() {
 #[tokio::test]
 async fn da_05_a_client_that_goes_away_leaves_no_transaction_open() {
     let server = Arc::new(Server::start("db-pool = 1\n", |_| ()).await);
+    let pid = "CREATE FUNCTION api.pid() RETURNS int LANGUAGE sql AS 'SELECT pg_catalog.pg_backend_pid()';
+               GRANT EXECUTE ON FUNCTION api.pid TO authenticated";
+    server.sql(pid).await;
+    assert!(reload(&server.state).await);
+    let before = server.get("bob", "/rpc/pid").await.body;
+    assert!(before.parse::<u32>().is_ok(), "{before}");
     let going = Arc::clone(&server);
     let task = tokio::spawn(async move {
         going.call("alice", "POST", "/rpc/sleep", &[], r#"{"seconds":0.3}"#).await
     });
-    // Aborted while the statement runs; the connection must come back clean whenever that was.
+    // Aborted while the statement runs: it runs to its end, and its connection is the one that the next caller gets.
     tokio::task::yield_now().await;
     task.abort();
+    assert_eq!(server.get("bob", "/rpc/pid").await.body, before);
     assert_eq!(server.get("bob", "/rpc/whoami").await.body, r#""authenticated:bob""#);
     assert_eq!(server.get("-", "/rpc/whoami").await.body, r#""anonymous:""#);
 }
