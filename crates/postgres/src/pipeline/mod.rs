@@ -92,6 +92,10 @@ impl Connection {
         }
         // Of a batch that was never sent.
         self.sending.clear();
+        for name in &self.forgotten {
+            // Only a NUL could be wrong with a name, and ours have none.
+            let _ = frontend::close(b'S', name, &mut self.sending);
+        }
         Batch { connection: self, steps: Vec::with_capacity(5), prepares: false, refused: None }
     }
 
@@ -171,6 +175,9 @@ impl Connection {
 impl Drop for Connection {
     /// Says goodbye where that is possible without waiting, so that the server does not have to find out.
     fn drop(&mut self) {
+        if self.state == State::Unusable {
+            return;
+        }
         let mut goodbye = BytesMut::new();
         frontend::terminate(&mut goodbye);
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -261,12 +268,10 @@ impl Batch<'_> {
         if let Some(error) = self.refused.take() {
             return Err(Error::Unsendable(error.to_string()));
         }
-        for name in connection.forgotten.drain(..) {
-            frontend::close(b'S', &name, &mut connection.sending)?;
-        }
         frontend::sync(&mut connection.sending);
         let mut answers = Answers::new(std::mem::take(&mut self.steps));
         connection.exchange(&mut answers).await?;
+        connection.forgotten.clear();
         answers.finish()
     }
 }
