@@ -2,7 +2,8 @@
 
 use std::{future::poll_fn, path::PathBuf, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use deadpool::{Runtime, managed};
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
 use percent_encoding::percent_decode_str;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_postgres::{
@@ -72,7 +73,15 @@ pub fn pool(url: &str, options: &PoolOptions) -> Result<Pool, Error> {
     let Target { config, trust } = options.target(url)?;
     // Fast: a closed connection is noticed without a round trip, since the socket's end wakes its task.
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Pool::builder(Manager::from_config(config, Tls::new(trust), recycling))
+    build(Manager::from_config(config, Tls::new(trust), recycling), options)
+}
+
+/// A pool of what the manager makes, with these options.
+pub(crate) fn build<M: managed::Manager>(
+    manager: M,
+    options: &PoolOptions,
+) -> Result<managed::Pool<M>, Error> {
+    managed::Pool::builder(manager)
         .max_size(options.max_size.max(1))
         .runtime(Runtime::Tokio1)
         .create_timeout(Some(options.connect_timeout))

@@ -25,15 +25,14 @@ use tokio_postgres::{
 };
 
 use super::{Connection, Error as Failure};
-use crate::{Error, pool::Target, tls::Tls};
+use crate::{Error, tls::Tls};
 
 /// A stream to Postgres, encrypted or not.
 pub(super) trait Wire: TlsStream + Send + Unpin {}
 impl<S: TlsStream + Send + Unpin> Wire for S {}
 
 /// Opens a connection to the first host that takes it.
-pub(super) async fn open(target: &Target) -> Result<Connection, Error> {
-    let config = &target.config;
+pub(super) async fn open(config: &Config, tls: &Tls) -> Result<Connection, Error> {
     let mut hosts: Vec<usize> =
         (0..config.get_hosts().len().max(config.get_hostaddrs().len())).collect();
     if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
@@ -41,7 +40,7 @@ pub(super) async fn open(target: &Target) -> Result<Connection, Error> {
     }
     let mut last = Error::Url("it names no host".to_owned());
     for host in hosts {
-        match open_at(target, host).await {
+        match open_at(config, tls, host).await {
             Ok(connection) => return Ok(connection),
             Err(error) => last = error,
         }
@@ -49,14 +48,14 @@ pub(super) async fn open(target: &Target) -> Result<Connection, Error> {
     Err(last)
 }
 
-async fn open_at(target: &Target, at: usize) -> Result<Connection, Error> {
-    let config = only(&target.config, at);
+async fn open_at(whole: &Config, tls: &Tls, at: usize) -> Result<Connection, Error> {
+    let config = only(whole, at);
     let lender = Lender {
         lent: Lent::default(),
-        tls: Tls::new(target.trust.clone()),
+        tls: tls.clone(),
         host: String::new(),
-        mode: target.config.get_ssl_mode(),
-        negotiation: target.config.get_ssl_negotiation(),
+        mode: whole.get_ssl_mode(),
+        negotiation: whole.get_ssl_negotiation(),
     };
     let lent = lender.lent.clone();
     match config.get_hosts().first() {
@@ -76,7 +75,7 @@ async fn open_at(target: &Target, at: usize) -> Result<Connection, Error> {
     }
     let wire = lent.take_back().ok_or_else(|| Error::Tls("no stream".to_owned()))?;
     let mut connection = Connection::new(wire);
-    let wanted = target.config.get_target_session_attrs();
+    let wanted = whole.get_target_session_attrs();
     if wanted != TargetSessionAttrs::Any {
         suits(&mut connection, wanted).await?;
     }

@@ -1,17 +1,23 @@
 //! A pool of connections in pipeline mode.
 
-use deadpool::{
-    Runtime,
-    managed::{self, Metrics, RecycleError, RecycleResult},
-};
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use tokio_postgres::Config;
 
 use super::{Connection, open::open};
-use crate::{Error, PoolOptions, pool::Target};
+use crate::{
+    Error, PoolOptions,
+    pool::{Target, build},
+    tls::Tls,
+};
 
 pub use deadpool::{Status, managed::TimeoutType};
 
 /// Makes connections, and looks whether they can be used again.
-pub struct Manager(Target);
+pub struct Manager {
+    config: Config,
+    /// One for all connections: certificates are read once.
+    tls: Tls,
+}
 
 impl std::fmt::Debug for Manager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,7 +38,7 @@ impl managed::Manager for Manager {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection, Error> {
-        open(&self.0).await
+        open(&self.config, &self.tls).await
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Error> {
@@ -48,11 +54,6 @@ impl managed::Manager for Manager {
 /// # Errors
 /// [`Error::Url`] for a URL that cannot be read.
 pub fn pool(url: &str, options: &PoolOptions) -> Result<Pool, Error> {
-    Pool::builder(Manager(options.target(url)?))
-        .max_size(options.max_size.max(1))
-        .runtime(Runtime::Tokio1)
-        .create_timeout(Some(options.connect_timeout))
-        .wait_timeout(Some(options.wait_timeout))
-        .build()
-        .map_err(|error| Error::Url(error.to_string()))
+    let Target { config, trust } = options.target(url)?;
+    build(Manager { config, tls: Tls::new(trust) }, options)
 }
