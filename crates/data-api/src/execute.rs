@@ -140,10 +140,10 @@ pub async fn run(
     let result = attempt(connection, transaction, prepare).await;
     match &result {
         Err(Failure::Database(error))
-            if prepare == Prepare::Everything && STALE.contains(&error.code.as_str()) =>
+            if prepare != Prepare::Nothing && STALE.contains(&error.code.as_str()) =>
         {
             connection.forget();
-            attempt(connection, transaction, Prepare::Frame).await
+            attempt(connection, transaction, Prepare::Nothing).await
         }
         _ => result,
     }

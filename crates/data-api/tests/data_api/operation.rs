@@ -128,3 +128,17 @@ async fn settings_in_the_database_win_and_where_to_connect_does_not_change() {
     let dumped = source.dump().await.unwrap();
     assert!(dumped.contains("\ndb-max-rows = 7\n"), "{dumped}");
 }
+
+#[tokio::test]
+async fn prepared_statements_that_somebody_dropped_are_done_without() {
+    let server = Server::start("db-pool = 1\n", |_| ()).await;
+    let drops = "CREATE FUNCTION api.drop_prepared() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DEALLOCATE ALL; RETURN 1; END $$;
+                 GRANT EXECUTE ON FUNCTION api.drop_prepared TO authenticated";
+    server.sql(drops).await;
+    assert!(reload(&server.state).await);
+    for _ in 0..3 {
+        let answer = server.call("alice", "POST", "/rpc/drop_prepared", &[], "").await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "1"));
+        assert_eq!(server.get("alice", "/rpc/whoami").await.status, 200);
+    }
+}
